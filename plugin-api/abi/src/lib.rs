@@ -1,7 +1,7 @@
 //! The frozen vtable between an allos host and its plugins: ABI 1.
 //!
 //! Two things cross the boundary: the handful of types in this file, which never change within an
-//! ABI version, and *payloads*, which are bytes here (`MessagePack` with field names) and evolve by
+//! ABI version, and *payloads*, which are bytes here (MessagePack with field names) and evolve by
 //! name. What the payloads mean is the business of `allos-plugin-api`; this crate knows no noun of
 //! it. It changes for nothing but a new ABI version, because `abi_stable` writes the name and the
 //! version of this crate into the layout of every type below.
