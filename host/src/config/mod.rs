@@ -1,0 +1,230 @@
+//! What an operator configures: `allos.toml`, read into types that need no further checking.
+//!
+//! The whole file is checked when it is read: an unknown key, a value of the wrong type and values
+//! that do not go together are errors with their line and column. What depends on the plugins that
+//! are there (whether a plugin of a name exists, whether it takes an option) is not known here.
+
+mod access;
+mod environment;
+mod error;
+mod locate;
+mod name;
+mod secret;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+pub use error::{ConfigError, Position};
+pub use locate::LoadOptions;
+pub use name::{InvalidName, ModelRef, ProviderName};
+pub use secret::{SecretError, SecretSource};
+pub use values::parse_listen;
+
+/// A whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub struct Config {
+    /// The file that it was read from.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+    /// Where plugins are looked for, in this order.
+    pub plugin_dirs: Vec<PathBuf>,
+    /// Where staged copies of plugins live, if not in the user's cache.
+    pub cache_dir: Option<PathBuf>,
+    /// The HTTP surface.
+    pub gateway: GatewayConfig,
+    /// The provider instances that are configured, by name.
+    pub providers: BTreeMap<ProviderName, InstanceConfig>,
+    /// Further names for models. A name is any text; a target may name an instance alone.
+    #[serde(deserialize_with = "values::routes")]
+    pub routes: BTreeMap<String, ModelRef>,
+}
+
+/// The `[gateway]` table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub struct GatewayConfig {
+    /// The address to listen on.
+    #[serde(deserialize_with = "values::listen")]
+    pub listen: SocketAddr,
+    /// The key that clients must send.
+    pub api_key: Option<SecretSource>,
+    /// Whether to listen beyond loopback although there is no key.
+    pub allow_public_without_key: bool,
+    /// The largest request body, in bytes.
+    #[serde(deserialize_with = "values::body_size")]
+    pub max_body_bytes: usize,
+    /// How long a shutdown waits for answers in flight.
+    #[serde(rename = "shutdown_seconds", deserialize_with = "values::duration")]
+    pub shutdown: Duration,
+}
+
+/// A `[providers.NAME]` table.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub struct InstanceConfig {
+    /// The plugin; absent means the plugin, else the preset, of the instance's own name.
+    pub plugin: Option<ProviderName>,
+    /// The model for requests that name none.
+    #[serde(deserialize_with = "values::non_empty")]
+    pub model: Option<String>,
+    /// The vendor's key.
+    pub api_key: Option<SecretSource>,
+    /// Where the vendor's API is.
+    #[serde(deserialize_with = "values::base_url")]
+    pub base_url: Option<String>,
+    /// Headers for every request to the vendor, by name in lower case.
+    #[serde(deserialize_with = "values::headers")]
+    pub headers: BTreeMap<String, SecretSource>,
+    /// How long a whole answer may take.
+    #[serde(rename = "timeout_seconds", deserialize_with = "values::timeout")]
+    pub timeout: Duration,
+    /// How long the next piece of a streamed answer may take.
+    #[serde(rename = "idle_timeout_seconds", deserialize_with = "values::timeout")]
+    pub idle_timeout: Duration,
+    /// Whether bodies of a dialect that the provider speaks pass as they came.
+    pub passthrough: bool,
+    /// Where the plugin runs.
+    pub isolation: Isolation,
+    /// The plugin's own options, as JSON.
+    #[serde(deserialize_with = "values::options")]
+    pub options: Map<String, Value>,
+}
+
+/// Where a plugin runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+#[non_exhaustive]
+pub enum Isolation {
+    /// In the host's own process, trusted with its memory.
+    #[default]
+    InProcess,
+}
+
+impl Config {
+    /// An annotated file that names every key. It is itself a valid configuration.
+    pub const EXAMPLE: &str = include_str!("example.toml");
+
+    /// Reads the text of a configuration file. Its relative paths become relative to the folder of
+    /// `file`, which also stands in every error; the file itself is not touched.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, with its place.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text)
+            .map_err(|error| ConfigError::from_toml(&error, text).in_file(file))?;
+        access::check(&config.gateway).map_err(|message| {
+            let span = span_of(text, ["gateway", "listen"]);
+            ConfigError::new(message).at(text, span).in_file(file)
+        })?;
+        config.anchor(file.parent().unwrap_or(Path::new("")));
+        config.file = Some(file.to_owned());
+        Ok(config)
+    }
+
+    fn anchor(&mut self, folder: &Path) {
+        for path in self.plugin_dirs.iter_mut().chain(self.cache_dir.as_mut()) {
+            *path = folder.join(&*path);
+        }
+        let secrets = self
+            .providers
+            .values_mut()
+            .flat_map(|instance| instance.headers.values_mut().chain(instance.api_key.as_mut()));
+        for secret in secrets.chain(self.gateway.api_key.as_mut()) {
+            secret.anchor(folder);
+        }
+    }
+}
+
+/// Where a value is in a text that is known to parse.
+fn span_of(text: &str, [table, key]: [&str; 2]) -> Option<std::ops::Range<usize>> {
+    let document = toml::de::DeTable::parse(text).ok()?;
+    let value = document.get_ref().get(table)?.get_ref().get(key)?;
+    Some(value.span())
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            file: None,
+            plugin_dirs: vec![PathBuf::from("plugins")],
+            cache_dir: None,
+            gateway: GatewayConfig::default(),
+            providers: BTreeMap::new(),
+            routes: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            api_key: None,
+            allow_public_without_key: false,
+            max_body_bytes: 32 * 1024 * 1024,
+            shutdown: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for InstanceConfig {
+    fn default() -> Self {
+        Self {
+            plugin: None,
+            model: None,
+            api_key: None,
+            base_url: None,
+            headers: BTreeMap::new(),
+            timeout: Duration::from_mins(10),
+            idle_timeout: Duration::from_mins(5),
+            passthrough: true,
+            isolation: Isolation::default(),
+            options: Map::new(),
+        }
+    }
+}
+
+impl fmt::Debug for InstanceConfig {
+    /// Of the options only the names are shown: a value may be a secret that only the plugin knows.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("InstanceConfig")
+            .field("plugin", &self.plugin)
+            .field("model", &self.model)
+            .field("api_key", &self.api_key)
+            .field("base_url", &self.base_url)
+            .field("headers", &self.headers)
+            .field("timeout", &self.timeout)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("passthrough", &self.passthrough)
+            .field("isolation", &self.isolation)
+            .field("options", &self.options.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+impl TryFrom<String> for Isolation {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "in-process" => Ok(Self::InProcess),
+            "worker" => Err("isolation \"worker\" is not supported yet \
+                             (hint: leave it out, or write \"in-process\")"
+                .to_owned()),
+            _ => Err("unknown isolation (hint: write \"in-process\")".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
