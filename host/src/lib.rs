@@ -1,8 +1,15 @@
 //! The host of allos as a library: from a folder of plugin files to providers that answer.
-//!
-//! [`Config`] is what an operator writes in `allos.toml`.
 
 pub mod config;
+mod host;
 mod io_reason;
+pub mod loader;
+mod provider;
+mod registry;
+mod services;
 
 pub use config::Config;
+pub use host::{Host, HostBuilder, HostError};
+pub use loader::LoadReport;
+pub use provider::{ChunkStream, InstanceState, ProviderHandle};
+pub use registry::{ProviderRegistry, Target};
