@@ -215,6 +215,9 @@ pub struct ReasoningStart {
     /// Whose signature or redacted form it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// What is not modelled here.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Extra,
 }
 
 /// A tool call begins.

@@ -70,6 +70,7 @@ impl Draft {
                 reasoning.redacted = start.redacted;
                 reasoning.id = start.id;
                 reasoning.format = start.format;
+                reasoning.extra = start.extra;
             }
             Event::ReasoningDelta(delta) => self.reasoning(delta.index).text.push_str(&delta.text),
             Event::ToolCallStart(start) => {
