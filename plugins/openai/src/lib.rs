@@ -1,0 +1,194 @@
+//! OpenAI's chat completions, models and embeddings, and the services that speak their dialect.
+//!
+//! The provider that `liballos_openai.so` exports. A request that arrives in this dialect is sent
+//! on as it came, but for its model and its streaming; any other is built from the normalised form
+//! (`request.rs`, `messages.rs`). Replies are read by `stream.rs` and `response.rs`, failures by
+//! `error.rs`. The presets below say in what each service differs; all of it can be configured for
+//! a service that is not listed. Connections, timeouts and retries are not its business.
+//!
+//! - <https://platform.openai.com/docs/api-reference>
+//! - The presets' own pages: <https://console.groq.com/docs/openai>, <https://docs.mistral.ai/api/>,
+//!   <https://openrouter.ai/docs/api-reference/overview>, <https://api-docs.deepseek.com>,
+//!   <https://docs.together.ai/docs/openai-api-compatibility>,
+//!   <https://inference-docs.cerebras.ai/resources/openai>,
+//!   <https://docs.ollama.com/api/openai-compatibility>.
+//! - Presets that no recording has exercised: <https://docs.fireworks.ai/tools-sdks/openai-compatibility>,
+//!   <https://docs.x.ai/docs/api-reference>, <https://docs.perplexity.ai/guides/chat-completions-guide>,
+//!   <https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html>,
+//!   <https://github.com/ggml-org/llama.cpp/tree/master/tools/server>,
+//!   <https://lmstudio.ai/docs/developer/openai-compat>.
+
+#![forbid(unsafe_code)]
+
+mod calls;
+mod config;
+mod embeddings;
+mod error;
+mod messages;
+mod models;
+mod request;
+mod response;
+mod stream;
+
+use allos_plugin_api::{
+    ChatRequest, ChunkSink, EmbedRequest, EmbedResponse, Host, HttpRequest, HttpResponse, Model,
+    Provider, ProviderConfig, ProviderError, ProviderResponse, provider,
+};
+
+use crate::config::Service;
+
+/// The name of this vocabulary in parts that only it has.
+const FORMAT: &str = "openai-chat";
+
+/// One service that speaks the dialect.
+#[derive(Debug)]
+pub struct OpenAi {
+    service: Service,
+    host: Host,
+}
+
+#[provider(
+    "openai",
+    dialects = ["openai-chat"],
+    api_key = "OPENAI_API_KEY",
+    base_url = "https://api.openai.com/v1",
+    options(
+        organization: string = "the organization that is billed",
+        project: string = "the project that is billed",
+        stream_options: boolean = "whether the service takes `stream_options`; true unless said",
+        top_k: boolean = "whether the service takes `top_k`; false unless said",
+        max_tokens_field: string = "`max_completion_tokens` (unless said) or `max_tokens`",
+        seed_field: string = "`seed` (unless said) or `random_seed`",
+        reasoning_field: string = "how earlier reasoning is sent back: `none` (unless said), \
+            `reasoning_content`, `reasoning`, `reasoning_details` or `thinking`",
+        file_part: string = "how documents are sent: `file` (unless said) or `document_url`",
+    ),
+    presets(
+        groq(
+            base_url = "https://api.groq.com/openai/v1",
+            api_key = "GROQ_API_KEY",
+            options(reasoning_field = "reasoning"),
+        ),
+        mistral(
+            base_url = "https://api.mistral.ai/v1",
+            api_key = "MISTRAL_API_KEY",
+            options(
+                stream_options = false,
+                max_tokens_field = "max_tokens",
+                seed_field = "random_seed",
+                reasoning_field = "thinking",
+                file_part = "document_url",
+            ),
+        ),
+        openrouter(
+            base_url = "https://openrouter.ai/api/v1",
+            api_key = "OPENROUTER_API_KEY",
+            options(top_k = true, reasoning_field = "reasoning_details"),
+        ),
+        deepseek(
+            base_url = "https://api.deepseek.com",
+            api_key = "DEEPSEEK_API_KEY",
+            options(max_tokens_field = "max_tokens", reasoning_field = "reasoning_content"),
+        ),
+        together(
+            base_url = "https://api.together.xyz/v1",
+            api_key = "TOGETHER_API_KEY",
+            options(top_k = true, max_tokens_field = "max_tokens", reasoning_field = "reasoning"),
+        ),
+        cerebras(
+            base_url = "https://api.cerebras.ai/v1",
+            api_key = "CEREBRAS_API_KEY",
+            options(reasoning_field = "reasoning"),
+        ),
+        ollama(
+            base_url = "http://localhost:11434/v1",
+            api_key = none,
+            options(max_tokens_field = "max_tokens", reasoning_field = "reasoning"),
+        ),
+        fireworks(
+            base_url = "https://api.fireworks.ai/inference/v1",
+            api_key = "FIREWORKS_API_KEY",
+            options(
+                top_k = true,
+                max_tokens_field = "max_tokens",
+                reasoning_field = "reasoning_content",
+            ),
+        ),
+        xai(
+            base_url = "https://api.x.ai/v1",
+            api_key = "XAI_API_KEY",
+            options(reasoning_field = "reasoning_content"),
+        ),
+        perplexity(
+            base_url = "https://api.perplexity.ai",
+            api_key = "PERPLEXITY_API_KEY",
+            options(stream_options = false, top_k = true, max_tokens_field = "max_tokens"),
+        ),
+        vllm(
+            base_url = "http://localhost:8000/v1",
+            api_key = none,
+            options(top_k = true, max_tokens_field = "max_tokens", reasoning_field = "reasoning"),
+        ),
+        "llama-cpp"(
+            base_url = "http://localhost:8080/v1",
+            api_key = none,
+            options(
+                top_k = true,
+                max_tokens_field = "max_tokens",
+                reasoning_field = "reasoning_content",
+            ),
+        ),
+        "lm-studio"(
+            base_url = "http://localhost:1234/v1",
+            api_key = none,
+            options(
+                top_k = true,
+                max_tokens_field = "max_tokens",
+                reasoning_field = "reasoning_content",
+            ),
+        ),
+    ),
+)]
+impl Provider for OpenAi {
+    fn new(config: ProviderConfig, host: Host) -> Result<Self, ProviderError> {
+        Ok(Self { service: Service::new(config)?, host })
+    }
+
+    async fn chat(&self, request: ChatRequest) -> Result<ProviderResponse, ProviderError> {
+        let (body, warnings) = request::unstreamed(&request, &self.service.options)?;
+        let response = self.send(self.service.post("/chat/completions", body)?).await?;
+        stream::collect(response, warnings).await
+    }
+
+    async fn stream_chat(
+        &self,
+        request: ChatRequest,
+        chunks: &mut ChunkSink,
+    ) -> Result<(), ProviderError> {
+        let (body, warnings) = request::streamed(&request, &self.service.options)?;
+        let request = self.service.post("/chat/completions", body)?;
+        let response = self.send(request.header("accept", "text/event-stream")).await?;
+        stream::forward(response, warnings, chunks).await
+    }
+
+    async fn context_window(&self, model: &str) -> Result<Option<u64>, ProviderError> {
+        Ok(models::context_window(model))
+    }
+
+    async fn models(&self) -> Result<Vec<Model>, ProviderError> {
+        models::read(self.send(self.service.get("/models")?).await?).await
+    }
+
+    async fn embed(&self, request: EmbedRequest) -> Result<EmbedResponse, ProviderError> {
+        let (body, warnings) = embeddings::write(&request)?;
+        let response = self.send(self.service.post("/embeddings", body)?).await?;
+        embeddings::read(response, warnings).await
+    }
+}
+
+impl OpenAi {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
+        let response = self.host.http(request).await?;
+        response.error_for_status().await.map_err(|error| error::refine(error, &self.service))
+    }
+}

@@ -1,0 +1,353 @@
+//! The normalised messages → the vendor's.
+//!
+//! Results of tools become messages of their own; reasoning goes back in the form in which the
+//! service gave it. It decides nothing about the rest of the request.
+//!
+//! - <https://platform.openai.com/docs/api-reference/chat/create#chat-create-messages>
+//! - <https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks>
+//! - <https://docs.mistral.ai/capabilities/reasoning/>
+
+use allos_plugin_api::{
+    AudioPart, Extra, FilePart, ImagePart, Message, Part, ProviderError, ReasoningPart, Role,
+    Source, TextPart, ToolCall, ToolResult, VendorObject, VendorPart,
+};
+use serde_json::{Map, Value, json};
+
+use crate::FORMAT;
+use crate::config::{FilePartKind, Options, ReasoningField};
+use crate::request::{keep_known, object, vendor, without_nulls};
+use crate::response::text;
+
+/// Members of a message that the normalised form keeps by name, and that are sent as they came:
+/// `prefix` of Mistral and its kin, OpenRouter's `cache_control` and `annotations`.
+const MEMBERS: [&str; 6] =
+    ["annotations", "audio", "cache_control", "function_call", "partial", "prefix"];
+/// Members of a part. <https://openrouter.ai/docs/features/prompt-caching>
+const PART_MEMBERS: [&str; 3] = ["cache_control", "document_name", "prompt_cache_breakpoint"];
+/// Members of a tool call: Google's place for signatures, and Mistral's number of the call.
+const CALL_MEMBERS: [&str; 2] = ["extra_content", "index"];
+
+/// Writes all messages.
+pub(crate) fn write(
+    messages: &[Message],
+    options: &Options,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Value>, ProviderError> {
+    let mut writer = Writer { options, warnings, place: String::new(), written: Vec::new() };
+    for (at, message) in messages.iter().enumerate() {
+        writer.place = format!("messages[{at}]");
+        writer.message(message)?;
+    }
+    Ok(writer.written)
+}
+
+struct Writer<'a> {
+    options: &'a Options,
+    warnings: &'a mut Vec<String>,
+    /// Where the writer is, for warnings and errors.
+    place: String,
+    written: Vec<Value>,
+}
+
+/// What goes into an assistant's message beside its content.
+#[derive(Default)]
+struct Beside {
+    content: Vec<Value>,
+    thought: String,
+    details: Vec<Value>,
+    refusal: String,
+    calls: Vec<Value>,
+    images: Vec<Value>,
+    audio: Option<Value>,
+    annotations: Vec<Value>,
+}
+
+impl Writer<'_> {
+    fn message(&mut self, message: &Message) -> Result<(), ProviderError> {
+        let (results, others): (Vec<_>, Vec<_>) =
+            message.content.iter().partition(|part| matches!(part, Part::ToolResult(_)));
+        for part in &results {
+            if let Part::ToolResult(result) = part {
+                let members = if others.is_empty() { &message.extra } else { &Extra::new() };
+                self.tool_result(result, message.name.as_deref(), members)?;
+            }
+        }
+        match (&message.role, results.is_empty(), others.is_empty()) {
+            (_, false, true) => Ok(()),
+            (Role::Tool, ..) => Err(self.refused("a tool message that is no tool result")),
+            (Role::Assistant, ..) => self.assistant(message, &others),
+            _ => self.plain(message, &others),
+        }
+    }
+
+    fn plain(&mut self, message: &Message, parts: &[&Part]) -> Result<(), ProviderError> {
+        let content = parts.iter().map(|part| self.part(part)).collect::<Result<_, _>>()?;
+        self.push(message, object([("content", joined(content))]));
+        Ok(())
+    }
+
+    fn assistant(&mut self, message: &Message, parts: &[&Part]) -> Result<(), ProviderError> {
+        let mut beside = Beside::default();
+        for part in parts {
+            self.sort(part, &mut beside)?;
+        }
+        let empty = beside.content.is_empty();
+        let has_more =
+            !beside.calls.is_empty() || !beside.refusal.is_empty() || beside.audio.is_some();
+        let content = if empty && has_more { Value::Null } else { joined(beside.content) };
+        let mut members = object([("content", content)]);
+        let thought = (!beside.thought.is_empty()).then(|| json!(beside.thought));
+        let reasoning = match self.options.reasoning_field {
+            ReasoningField::ReasoningContent => "reasoning_content",
+            _ => "reasoning",
+        };
+        members.extend(thought.map(|thought| (reasoning.to_owned(), thought)));
+        let refusal = (!beside.refusal.is_empty()).then(|| json!(beside.refusal));
+        members.extend(refusal.map(|refusal| ("refusal".to_owned(), refusal)));
+        members.extend(beside.audio.map(|audio| ("audio".to_owned(), audio)));
+        for (name, list) in [
+            ("reasoning_details", beside.details),
+            ("images", beside.images),
+            ("annotations", beside.annotations),
+            ("tool_calls", beside.calls),
+        ] {
+            if !list.is_empty() {
+                members.insert(name.to_owned(), Value::Array(list));
+            }
+        }
+        self.push(message, members);
+        Ok(())
+    }
+
+    /// Puts a part of an assistant's message where it belongs.
+    fn sort(&mut self, part: &Part, beside: &mut Beside) -> Result<(), ProviderError> {
+        match part {
+            Part::Reasoning(part) => self.reasoning(part, beside),
+            Part::Refusal(part) => beside.refusal.push_str(&part.text),
+            Part::ToolCall(call) => beside.calls.push(self.call(call)),
+            Part::Image(_) => beside.images.push(self.part(part)?),
+            Part::Audio(part) => beside.audio = Some(self.spoken(part)?),
+            Part::Vendor(VendorPart { format, raw, .. }) if format == FORMAT => {
+                let kind = raw["type"].as_str().unwrap_or_default();
+                match kind {
+                    "custom" => beside.calls.push(raw.clone()),
+                    _ if kind.starts_with("reasoning.") => beside.details.push(raw.clone()),
+                    _ => beside.content.push(raw.clone()),
+                }
+            }
+            Part::Text(text) => {
+                self.annotations(text, beside);
+                beside.content.push(self.part(part)?);
+            }
+            _ => beside.content.push(self.part(part)?),
+        }
+        Ok(())
+    }
+
+    /// Reasoning in the service's form; where it has none, a warning.
+    fn reasoning(&mut self, part: &ReasoningPart, beside: &mut Beside) {
+        let is_opaque = part.signature.is_some() || part.redacted.is_some();
+        match self.options.reasoning_field {
+            ReasoningField::None => self.warn("reasoning"),
+            ReasoningField::ReasoningDetails => {
+                let is_detail =
+                    is_opaque || part.summary || part.id.is_some() || part.format.is_some();
+                if is_detail || part.extra.contains_key("index") {
+                    beside.details.push(detail(part));
+                }
+                beside.thought.push_str(&part.text);
+            }
+            ReasoningField::Thinking => {
+                let mut chunk = part.extra.clone();
+                chunk.insert("type".to_owned(), json!("thinking"));
+                let thinking = chunk.entry("thinking");
+                thinking.or_insert_with(|| json!([{ "type": "text", "text": part.text }]));
+                beside.content.push(Value::Object(chunk));
+            }
+            ReasoningField::ReasoningContent | ReasoningField::Reasoning => {
+                if is_opaque {
+                    self.warn("the signed or encrypted form of reasoning");
+                }
+                beside.thought.push_str(&part.text);
+            }
+        }
+    }
+
+    fn call(&mut self, call: &ToolCall) -> Value {
+        let function = json!({ "name": call.name, "arguments": call.arguments });
+        let mut members =
+            object([("id", json!(call.id)), ("type", json!("function")), ("function", function)]);
+        if let Some(signature) = &call.signature {
+            let extra_content = json!({ "google": { "thought_signature": signature } });
+            members.insert("extra_content".to_owned(), extra_content);
+        }
+        let place = format!("{}.tool_calls.{}.", self.place, call.id);
+        keep_known(&call.extra, &CALL_MEMBERS, &place, &mut members, self.warnings);
+        Value::Object(members)
+    }
+
+    /// What is known of the sources of an answer, where it was said in this vocabulary.
+    fn annotations(&mut self, part: &TextPart, beside: &mut Beside) {
+        for annotation in &part.annotations {
+            match &annotation.raw {
+                Some(raw) if raw[&annotation.kind].is_object() => {
+                    beside.annotations.push(raw.clone());
+                }
+                _ => self.warn("annotations"),
+            }
+        }
+    }
+
+    fn tool_result(
+        &mut self,
+        result: &ToolResult,
+        name: Option<&str>,
+        extra: &Extra,
+    ) -> Result<(), ProviderError> {
+        if result.is_error {
+            self.warn("the mark of a tool result as an error");
+        }
+        let content =
+            result.content.iter().map(|part| self.part(part)).collect::<Result<_, _>>()?;
+        let mut message = object([
+            ("role", json!("tool")),
+            ("tool_call_id", json!(result.tool_call_id)),
+            ("content", joined(content)),
+        ]);
+        message.extend(name.map(|name| ("name".to_owned(), json!(name))));
+        self.keep(extra, &MEMBERS, &mut message);
+        self.keep(&result.extra, &MEMBERS, &mut message);
+        self.written.push(Value::Object(message));
+        Ok(())
+    }
+
+    fn part(&mut self, part: &Part) -> Result<Value, ProviderError> {
+        let none = Extra::new();
+        let (members, extra) = match part {
+            Part::Text(part) => (json!({ "type": "text", "text": part.text }), &part.extra),
+            Part::Image(part) => (self.image(part)?, &part.extra),
+            Part::Audio(part) => (self.heard(part)?, &part.extra),
+            Part::File(part) => (self.file(part)?, &part.extra),
+            Part::Refusal(part) => {
+                (json!({ "type": "refusal", "refusal": part.text }), &part.extra)
+            }
+            Part::Vendor(VendorPart { format, raw, .. }) => {
+                let object = VendorObject { format: format.clone(), raw: raw.clone() };
+                (vendor("content", &object)?, &none)
+            }
+            Part::Reasoning(_) => return Err(self.refused("reasoning that is not the model's")),
+            Part::ToolCall(_) => return Err(self.refused("a tool call that is not the model's")),
+            _ => return Err(self.refused("content of an unknown kind")),
+        };
+        let Value::Object(mut members) = members else { return Ok(members) };
+        self.keep(extra, &PART_MEMBERS, &mut members);
+        Ok(Value::Object(members))
+    }
+
+    fn image(&self, part: &ImagePart) -> Result<Value, ProviderError> {
+        let url = self.address(&part.source, "an image")?;
+        let image_url = without_nulls(json!({ "url": url, "detail": part.detail }));
+        Ok(json!({ "type": "image_url", "image_url": image_url }))
+    }
+
+    fn file(&self, part: &FilePart) -> Result<Value, ProviderError> {
+        if self.options.file_part == FilePartKind::DocumentUrl {
+            let url = self.address(&part.source, "a document")?;
+            return Ok(without_nulls(json!({
+                "type": "document_url", "document_url": url, "document_name": part.filename,
+            })));
+        }
+        let mut file = Map::new();
+        file.extend(part.filename.as_ref().map(|name| ("filename".to_owned(), json!(name))));
+        match &part.source {
+            Source::Id(source) => file.insert("file_id".to_owned(), json!(source.id)),
+            source => file.insert("file_data".to_owned(), json!(self.address(source, "a file")?)),
+        };
+        Ok(json!({ "type": "file", "file": file }))
+    }
+
+    /// Sound that a person sends.
+    fn heard(&self, part: &AudioPart) -> Result<Value, ProviderError> {
+        let Source::Data(source) = &part.source else {
+            return Err(self.refused("sound that is not in the message itself"));
+        };
+        let media_type = source.media_type.as_deref().unwrap_or_default();
+        let format =
+            part.format.as_deref().or_else(|| match media_type.strip_prefix("audio/")? {
+                "mpeg" => Some("mp3"),
+                "x-wav" | "wave" => Some("wav"),
+                other => Some(other),
+            });
+        let audio = without_nulls(json!({ "data": source.base64, "format": format }));
+        Ok(json!({ "type": "input_audio", "input_audio": audio }))
+    }
+
+    /// Sound that the model made earlier: by its id.
+    fn spoken(&self, part: &AudioPart) -> Result<Value, ProviderError> {
+        let id = match &part.source {
+            Source::Id(source) => Some(source.id.as_str()),
+            _ => part.provider_data.get(FORMAT).and_then(|data| text(&data["audio"]["id"])),
+        };
+        id.map(|id| json!({ "id": id }))
+            .ok_or_else(|| self.refused("the model's sound without its id"))
+    }
+
+    fn address(&self, source: &Source, what: &str) -> Result<String, ProviderError> {
+        match source {
+            Source::Data(data) if data.media_type.is_some() => Ok(data.to_url()),
+            Source::Data(data) => Ok(data.base64.clone()),
+            Source::Url(source) => Ok(source.url.clone()),
+            _ => Err(self.refused(&format!("{what} that is neither an address nor data"))),
+        }
+    }
+
+    fn push(&mut self, message: &Message, mut members: Map<String, Value>) {
+        members.insert("role".to_owned(), json!(message.role));
+        members.extend(message.name.as_ref().map(|name| ("name".to_owned(), json!(name))));
+        self.keep(&message.extra, &MEMBERS, &mut members);
+        self.written.push(Value::Object(members));
+    }
+
+    fn keep(&mut self, extra: &Extra, known: &[&str], members: &mut Map<String, Value>) {
+        keep_known(extra, known, &format!("{}.", self.place), members, self.warnings);
+    }
+
+    fn warn(&mut self, what: &str) {
+        self.warnings.push(format!("ignored: {what} in {}", self.place));
+    }
+
+    fn refused(&self, what: &str) -> ProviderError {
+        ProviderError::unsupported(format!("{what} in {}", self.place))
+    }
+}
+
+/// A text alone is written as text, anything else as a list.
+fn joined(mut content: Vec<Value>) -> Value {
+    let is_text = |part: &Value| {
+        part["type"] == "text" && part.as_object().is_some_and(|part| part.len() == 2)
+    };
+    match content.as_mut_slice() {
+        [] => json!(""),
+        [part] if is_text(part) => part["text"].take(),
+        _ => Value::Array(content),
+    }
+}
+
+/// A reasoning part as the item of `reasoning_details` that it was.
+fn detail(part: &ReasoningPart) -> Value {
+    let mut members = part.extra.clone();
+    let (kind, name) = match (&part.redacted, part.summary) {
+        (Some(_), _) => ("reasoning.encrypted", "data"),
+        (None, true) => ("reasoning.summary", "summary"),
+        (None, false) => ("reasoning.text", "text"),
+    };
+    let said = part.redacted.as_ref().unwrap_or(&part.text);
+    members.insert("type".to_owned(), json!(kind));
+    members.insert(name.to_owned(), json!(said));
+    for (name, value) in
+        [("signature", &part.signature), ("id", &part.id), ("format", &part.format)]
+    {
+        members.insert(name.to_owned(), json!(value));
+    }
+    without_nulls(Value::Object(members))
+}

@@ -1,0 +1,358 @@
+//! The body of a chat request, in both lanes.
+//!
+//! A request that came in this dialect keeps every member as the client wrote it, but for `model`,
+//! `stream` and `stream_options`. Any other is built from the normalised form, whose messages are
+//! `messages.rs`'s. What the service cannot take is refused where the answer would be another,
+//! and a warning where it only tunes it.
+//!
+//! - <https://platform.openai.com/docs/api-reference/chat/create>
+
+use std::collections::BTreeMap;
+
+use allos_plugin_api::{
+    ChatRequest, Dialect, Extra, JsonSchema, ProviderError, Reasoning, ResponseFormat, ToolChoice,
+    ToolDefinition, VendorObject,
+};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value, json};
+
+use crate::FORMAT;
+use crate::config::{MaxTokensField, Options, ReasoningField, SeedField};
+use crate::messages;
+
+/// Members of a request that the normalised form keeps by name, and that are sent as they came.
+const MEMBERS: [&str; 54] = [
+    // OpenAI
+    "audio",
+    "function_call",
+    "functions",
+    "logit_bias",
+    "metadata",
+    "modalities",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+    "store",
+    "verbosity",
+    "web_search_options",
+    // OpenRouter: https://openrouter.ai/docs/api-reference/parameters
+    "image_config",
+    "include_reasoning",
+    "min_p",
+    "models",
+    "plugins",
+    "preset",
+    "provider",
+    "repetition_penalty",
+    "route",
+    "session_id",
+    "top_a",
+    "trace",
+    "transforms",
+    "usage",
+    // Mistral: https://docs.mistral.ai/api/
+    "guardrails",
+    "prompt_mode",
+    "random_seed",
+    "safe_prompt",
+    // Groq: https://console.groq.com/docs/api-reference
+    "citation_options",
+    "compound_custom",
+    "disable_tool_validation",
+    "documents",
+    "reasoning_format",
+    "search_settings",
+    // DeepSeek, Together, Cerebras, xAI
+    "thinking",
+    "chat_template_kwargs",
+    "compliance",
+    "context_length_exceeded_behavior",
+    "safety_model",
+    "clear_thinking",
+    "disable_reasoning",
+    "min_tokens",
+    "search_parameters",
+    // Perplexity: https://docs.perplexity.ai/api-reference/chat-completions-post
+    "return_images",
+    "return_related_questions",
+    "search_domain_filter",
+    "search_mode",
+    "search_recency_filter",
+    // vLLM: https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
+    "mm_processor_kwargs",
+    "structured_outputs",
+];
+/// Members of a tool, beside its function.
+const TOOL_MEMBERS: [&str; 2] = ["cache_control", "eager_input_streaming"];
+
+/// A request's body, and what of the request is ignored.
+pub(crate) type Written = (String, Vec<String>);
+
+/// The body of a request for an answer in one piece.
+pub(crate) fn unstreamed(
+    request: &ChatRequest,
+    options: &Options,
+) -> Result<Written, ProviderError> {
+    let Some(body) = own_body(request) else { return build(request, options, false) };
+    let mut changes = vec![("model", Some(json!(request.model)))];
+    if streams(body)? {
+        changes.extend([("stream", Some(json!(false))), ("stream_options", None)]);
+    }
+    Ok((with_members(body, changes)?, Vec::new()))
+}
+
+/// The body of a request for a stream.
+pub(crate) fn streamed(request: &ChatRequest, options: &Options) -> Result<Written, ProviderError> {
+    let Some(body) = own_body(request) else { return build(request, options, true) };
+    let stream_options = options.stream_options.then(|| stream_options(body)).transpose()?;
+    let changes = [
+        ("model", Some(json!(request.model))),
+        ("stream", Some(json!(true))),
+        ("stream_options", stream_options),
+    ];
+    Ok((with_members(body, changes)?, Vec::new()))
+}
+
+/// JSON text of an object with members that are set, or that are left out; all others stay as they
+/// are written.
+pub(crate) fn with_members<'a>(
+    json: &str,
+    changes: impl IntoIterator<Item = (&'a str, Option<Value>)>,
+) -> Result<String, ProviderError> {
+    let mut members: BTreeMap<String, Box<RawValue>> = parse(json)?;
+    for (name, value) in changes {
+        match value {
+            Some(value) => {
+                members.insert(name.to_owned(), to_raw_value(&value).map_err(invalid)?);
+            }
+            None => drop(members.remove(name)),
+        }
+    }
+    serde_json::to_string(&members).map_err(invalid)
+}
+
+/// Copies the members that are known by name, and warns of the others. `place` says where they are.
+pub(crate) fn keep_known(
+    extra: &Extra,
+    known: &[&str],
+    place: &str,
+    members: &mut Map<String, Value>,
+    warnings: &mut Vec<String>,
+) {
+    for (name, value) in extra.iter().filter(|(_, value)| !value.is_null()) {
+        if known.contains(&name.as_str()) {
+            members.insert(name.clone(), value.clone());
+        } else {
+            warnings.push(format!("ignored: {place}{name}"));
+        }
+    }
+}
+
+/// What only this vocabulary has, as it came; the same of another is refused.
+pub(crate) fn vendor(what: &str, object: &VendorObject) -> Result<Value, ProviderError> {
+    if object.format == FORMAT {
+        return Ok(object.raw.clone());
+    }
+    Err(ProviderError::unsupported(format!("{what} in the words of {}", object.format)))
+}
+
+fn own_body(request: &ChatRequest) -> Option<&str> {
+    let body = request.body.as_ref().filter(|body| body.dialect == Dialect::OpenAiChat)?;
+    Some(&body.json)
+}
+
+fn streams(body: &str) -> Result<bool, ProviderError> {
+    let members: BTreeMap<String, &RawValue> = parse(body)?;
+    Ok(members.get("stream").is_some_and(|stream| stream.get() == "true"))
+}
+
+/// What the client says of the stream, and that its usage is told: the host meters it, and hides
+/// it from a client that did not ask.
+fn stream_options(body: &str) -> Result<Value, ProviderError> {
+    let members: BTreeMap<String, &RawValue> = parse(body)?;
+    let said = members.get("stream_options").map(|said| serde_json::from_str(said.get()));
+    let mut said = match said.transpose().map_err(invalid)? {
+        Some(Value::Object(said)) => said,
+        _ => Map::new(),
+    };
+    said.insert("include_usage".to_owned(), json!(true));
+    Ok(Value::Object(said))
+}
+
+fn parse<'a, T: serde::Deserialize<'a>>(json: &'a str) -> Result<T, ProviderError> {
+    serde_json::from_str(json).map_err(invalid)
+}
+
+#[allow(clippy::needless_pass_by_value)] // it is the shape that `map_err` wants
+fn invalid(error: serde_json::Error) -> ProviderError {
+    ProviderError::invalid_request(format!("the request's body is not a JSON object: {error}"))
+}
+
+/// Builds a body from the normalised form.
+fn build(request: &ChatRequest, options: &Options, stream: bool) -> Result<Written, ProviderError> {
+    let mut body = Body::default();
+    body.set("model", Some(&request.model))?;
+    let messages = messages::write(&request.messages, options, &mut body.warnings)?;
+    body.set("messages", Some(messages))?;
+    body.answer(request)?;
+    body.sampling(request, options)?;
+    body.reasoning(request.reasoning.as_ref(), options)?;
+    if stream {
+        body.set("stream", Some(true))?;
+        let asked = options.stream_options.then(|| json!({ "include_usage": true }));
+        body.set("stream_options", asked)?;
+    }
+    keep_known(&request.extra, &MEMBERS, "", &mut body.members, &mut body.warnings);
+    Ok((Value::Object(body.members).to_string(), body.warnings))
+}
+
+/// A body in the making.
+#[derive(Default)]
+struct Body {
+    members: Map<String, Value>,
+    warnings: Vec<String>,
+}
+
+impl Body {
+    fn set(&mut self, name: &str, value: Option<impl Serialize>) -> Result<(), ProviderError> {
+        if let Some(value) = value {
+            self.members.insert(name.to_owned(), serde_json::to_value(value).map_err(invalid)?);
+        }
+        Ok(())
+    }
+
+    /// What changes the form of the answer.
+    fn answer(&mut self, request: &ChatRequest) -> Result<(), ProviderError> {
+        let tools =
+            request.tools.iter().map(|tool| self.tool(tool)).collect::<Result<Vec<_>, _>>()?;
+        self.set("tools", (!tools.is_empty()).then_some(tools))?;
+        self.set("tool_choice", request.tool_choice.as_ref().map(tool_choice).transpose()?)?;
+        self.set("parallel_tool_calls", request.parallel_tool_calls)?;
+        let format = request.response_format.as_ref();
+        self.set("response_format", format.map(response_format).transpose()?)?;
+        self.set("n", request.choices)?;
+        self.set("logprobs", request.logprobs)?;
+        self.set("top_logprobs", request.top_logprobs)?;
+        self.set("stop", (!request.stop.is_empty()).then_some(&request.stop))?;
+        self.set("user", request.user.as_ref())
+    }
+
+    fn sampling(&mut self, request: &ChatRequest, options: &Options) -> Result<(), ProviderError> {
+        let max_tokens = match options.max_tokens_field {
+            MaxTokensField::MaxTokens => "max_tokens",
+            MaxTokensField::MaxCompletionTokens => "max_completion_tokens",
+        };
+        let seed = match options.seed_field {
+            SeedField::Seed => "seed",
+            SeedField::RandomSeed => "random_seed",
+        };
+        self.set(max_tokens, request.max_output_tokens)?;
+        self.set(seed, request.seed)?;
+        self.set("temperature", request.temperature)?;
+        self.set("top_p", request.top_p)?;
+        self.set("frequency_penalty", request.frequency_penalty)?;
+        self.set("presence_penalty", request.presence_penalty)?;
+        if !options.top_k && request.top_k.is_some() {
+            self.warnings.push("ignored: top_k".to_owned());
+            return Ok(());
+        }
+        self.set("top_k", request.top_k)
+    }
+
+    /// `reasoning_effort`, or OpenRouter's `reasoning` where more is said.
+    fn reasoning(
+        &mut self,
+        reasoning: Option<&Reasoning>,
+        options: &Options,
+    ) -> Result<(), ProviderError> {
+        let Some(reasoning) = reasoning else { return Ok(()) };
+        let says_more = reasoning.budget_tokens.is_some() || !reasoning.extra.is_empty();
+        if !says_more {
+            return self.set("reasoning_effort", reasoning.effort.as_ref());
+        }
+        if options.reasoning_field == ReasoningField::ReasoningDetails {
+            let mut object = reasoning.extra.clone();
+            object.extend(
+                reasoning.effort.as_ref().map(|effort| ("effort".to_owned(), json!(effort))),
+            );
+            object.extend(
+                reasoning.budget_tokens.map(|tokens| ("max_tokens".to_owned(), json!(tokens))),
+            );
+            return self.set("reasoning", Some(object));
+        }
+        if reasoning.budget_tokens.is_some() {
+            self.warnings.push("ignored: reasoning.max_tokens".to_owned());
+        }
+        let mut none = Map::new();
+        keep_known(&reasoning.extra, &[], "reasoning.", &mut none, &mut self.warnings);
+        self.set("reasoning_effort", reasoning.effort.as_ref())
+    }
+
+    fn tool(&mut self, tool: &ToolDefinition) -> Result<Value, ProviderError> {
+        let tool = match tool {
+            ToolDefinition::Function(tool) => tool,
+            ToolDefinition::Vendor(tool) => return vendor("a tool", tool),
+            _ => return Err(ProviderError::unsupported("a tool of an unknown kind")),
+        };
+        let function = without_nulls(json!({
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.parameters,
+            "strict": tool.strict,
+        }));
+        let mut members = object([("type", json!("function")), ("function", function)]);
+        let place = format!("tools.{}.", tool.name);
+        keep_known(&tool.extra, &TOOL_MEMBERS, &place, &mut members, &mut self.warnings);
+        Ok(Value::Object(members))
+    }
+}
+
+fn tool_choice(choice: &ToolChoice) -> Result<Value, ProviderError> {
+    Ok(match choice {
+        ToolChoice::Auto(_) => json!("auto"),
+        ToolChoice::None(_) => json!("none"),
+        ToolChoice::Required(_) => json!("required"),
+        ToolChoice::Tool(tool) => json!({ "type": "function", "function": { "name": tool.name } }),
+        ToolChoice::Vendor(choice) => vendor("a tool choice", choice)?,
+        _ => return Err(ProviderError::unsupported("a tool choice of an unknown kind")),
+    })
+}
+
+fn response_format(format: &ResponseFormat) -> Result<Value, ProviderError> {
+    Ok(match format {
+        ResponseFormat::Text(_) => json!({ "type": "text" }),
+        ResponseFormat::Json(_) => json!({ "type": "json_object" }),
+        ResponseFormat::JsonSchema(schema) => {
+            json!({ "type": "json_schema", "json_schema": json_schema(schema) })
+        }
+        ResponseFormat::Vendor(format) => vendor("a response format", format)?,
+        _ => return Err(ProviderError::unsupported("a response format of an unknown kind")),
+    })
+}
+
+fn json_schema(schema: &JsonSchema) -> Value {
+    let mut members = schema.extra.clone();
+    members.insert("name".to_owned(), json!(schema.name));
+    members.insert("description".to_owned(), json!(schema.description));
+    members.insert("schema".to_owned(), json!(schema.schema));
+    members.insert("strict".to_owned(), json!(schema.strict));
+    without_nulls(Value::Object(members))
+}
+
+/// An object from its members.
+pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// An object without the members that are null.
+pub(crate) fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            Value::Object(members.into_iter().filter(|(_, value)| !value.is_null()).collect())
+        }
+        other => other,
+    }
+}
