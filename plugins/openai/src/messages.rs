@@ -343,11 +343,81 @@ fn detail(part: &ReasoningPart) -> Value {
     };
     let said = part.redacted.as_ref().unwrap_or(&part.text);
     members.insert("type".to_owned(), json!(kind));
-    members.insert(name.to_owned(), json!(said));
+    if !said.is_empty() {
+        members.insert(name.to_owned(), json!(said));
+    }
     for (name, value) in
         [("signature", &part.signature), ("id", &part.id), ("format", &part.format)]
     {
         members.insert(name.to_owned(), json!(value));
     }
     without_nulls(Value::Object(members))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(field: &str, parts: &Value) -> (Value, Vec<String>) {
+        let options = serde_json::from_value(json!({ "reasoning_field": field })).unwrap();
+        let message = serde_json::from_value(json!({ "role": "assistant", "content": parts }));
+        let mut warnings = Vec::new();
+        let mut messages = write(&[message.unwrap()], &options, &mut warnings).unwrap();
+        (messages.remove(0), warnings)
+    }
+
+    #[test]
+    fn reasoning_goes_back_in_the_form_that_each_service_takes() {
+        let parts = json!([
+            { "type": "reasoning", "text": "hm", "signature": "s", "extra": { "index": 0 } },
+            { "type": "text", "text": "hi" },
+        ]);
+        let detail =
+            json!({ "type": "reasoning.text", "text": "hm", "signature": "s", "index": 0 });
+        for (field, rest) in [
+            ("none", json!({ "content": "hi" })),
+            ("reasoning", json!({ "content": "hi", "reasoning": "hm" })),
+            ("reasoning_content", json!({ "content": "hi", "reasoning_content": "hm" })),
+            (
+                "reasoning_details",
+                json!({ "content": "hi", "reasoning": "hm", "reasoning_details": [detail] }),
+            ),
+        ] {
+            let (mut message, warnings) = written(field, &parts);
+            message.as_object_mut().unwrap().remove("role");
+            assert_eq!(message, rest, "{field}");
+            assert_eq!(warnings.is_empty(), field == "reasoning_details", "{field}");
+        }
+    }
+
+    #[test]
+    fn a_signature_of_a_call_goes_back_where_it_came_from() {
+        let call = json!({ "type": "tool_call", "id": "a", "name": "f", "arguments": "{}", "signature": "s" });
+        let (message, _) = written("none", &json!([call]));
+        assert_eq!(message["content"], Value::Null);
+        let place = "/tool_calls/0/extra_content/google/thought_signature";
+        assert_eq!(message.pointer(place), Some(&json!("s")));
+    }
+
+    #[test]
+    fn content_in_the_words_of_another_vendor_is_refused() {
+        let part = json!([{ "type": "vendor", "format": "anthropic-messages", "raw": {} }]);
+        let message = serde_json::from_value(json!({ "role": "user", "content": part })).unwrap();
+        let error = write(&[message], &Options::default(), &mut Vec::new()).unwrap_err();
+        assert!(error.message().contains("anthropic-messages"), "{error}");
+    }
+
+    #[test]
+    fn each_result_of_a_tool_is_a_message() {
+        let result = |id: &str| {
+            let content = [json!({ "type": "text", "text": id })];
+            json!({ "type": "tool_result", "tool_call_id": id, "content": content })
+        };
+        let content = json!([result("a"), result("b"), { "type": "text", "text": "go on" }]);
+        let message = serde_json::from_value(json!({ "role": "user", "content": content }));
+        let messages = write(&[message.unwrap()], &Options::default(), &mut Vec::new()).unwrap();
+        let roles: Vec<_> = messages.iter().map(|message| &message["role"]).collect();
+        assert_eq!(roles, ["tool", "tool", "user"]);
+        assert_eq!(messages[1]["content"], "b");
+    }
 }

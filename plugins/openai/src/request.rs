@@ -356,3 +356,81 @@ pub(crate) fn without_nulls(value: Value) -> Value {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use allos_plugin_api::RawBody;
+
+    use super::*;
+
+    fn asked(body: &str) -> ChatRequest {
+        let body = Some(RawBody::new(Dialect::OpenAiChat, body));
+        ChatRequest { body, ..ChatRequest::new("m", Vec::new()) }
+    }
+
+    #[test]
+    fn every_member_of_the_clients_body_is_sent_as_it_is_written() {
+        let body = r#"{"model":"x/m","seed":10176929106694746000,"top_p":1.0,"t":0.1,"new":[{"b":1e400}]}"#;
+        let (sent, warnings) = unstreamed(&asked(body), &Options::default()).unwrap();
+        for member in [
+            r#""model":"m""#,
+            r#""seed":10176929106694746000"#,
+            r#""top_p":1.0"#,
+            r#""t":0.1"#,
+            r#""new":[{"b":1e400}]"#,
+        ] {
+            assert!(sent.contains(member), "{member} in {sent}");
+        }
+        assert_eq!((sent.matches(':').count(), warnings.len()), (6, 0));
+    }
+
+    #[test]
+    fn a_stream_asks_for_its_usage_where_the_service_takes_that() {
+        let asked = asked(r#"{"model":"m","stream_options":{"include_obfuscation":false}}"#);
+        let (sent, _) = streamed(&asked, &Options::default()).unwrap();
+        let sent: Value = serde_json::from_str(&sent).unwrap();
+        assert_eq!(
+            sent["stream_options"],
+            json!({ "include_obfuscation": false, "include_usage": true })
+        );
+        let options = Options { stream_options: false, ..Options::default() };
+        assert!(!streamed(&asked, &options).unwrap().0.contains("stream_options"));
+    }
+
+    #[test]
+    fn an_answer_in_one_piece_is_not_asked_for_as_a_stream() {
+        let body = r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#;
+        let (sent, _) = unstreamed(&asked(body), &Options::default()).unwrap();
+        assert_eq!(sent, r#"{"model":"m","stream":false}"#);
+    }
+
+    #[test]
+    fn what_a_service_names_otherwise_is_named_so() {
+        let options = serde_json::from_value(json!({
+            "max_tokens_field": "max_tokens", "seed_field": "random_seed",
+        }));
+        let request = ChatRequest {
+            max_output_tokens: Some(5),
+            seed: Some(7),
+            top_k: Some(3),
+            ..ChatRequest::new("m", Vec::new())
+        };
+        let (sent, warnings) = unstreamed(&request, &options.unwrap()).unwrap();
+        let sent: Value = serde_json::from_str(&sent).unwrap();
+        assert_eq!(
+            sent,
+            json!({ "model": "m", "messages": [], "max_tokens": 5, "random_seed": 7 })
+        );
+        assert_eq!(warnings, ["ignored: top_k"]);
+    }
+
+    #[test]
+    fn what_is_not_modelled_is_sent_by_name_or_a_warning() {
+        let mut request = ChatRequest::new("m", Vec::new());
+        request.extra.insert("service_tier".to_owned(), json!("flex"));
+        request.extra.insert("container".to_owned(), json!("c"));
+        let (sent, warnings) = unstreamed(&request, &Options::default()).unwrap();
+        assert!(sent.contains(r#""service_tier":"flex""#) && !sent.contains("container"));
+        assert_eq!(warnings, ["ignored: container"]);
+    }
+}

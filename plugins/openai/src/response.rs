@@ -328,3 +328,78 @@ fn finish_reason(raw: Option<String>, has_calls: bool) -> FinishReason {
     let unified = if has_calls && unified == Finish::Stop { Finish::ToolCalls } else { unified };
     FinishReason { unified, raw }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn usage_is_read_in_each_services_words() {
+        for (raw, cached) in [
+            (
+                json!({ "prompt_tokens": 9, "prompt_tokens_details": { "cached_tokens": 4 } }),
+                Some(4),
+            ),
+            (json!({ "prompt_tokens": 9, "cached_tokens": 4 }), Some(4)),
+            (json!({ "prompt_tokens": 9, "prompt_cache_hit_tokens": 4 }), Some(4)),
+            (json!({ "prompt_tokens": 9, "num_cached_tokens": 4 }), Some(4)),
+            (json!({ "prompt_tokens": 9 }), None),
+        ] {
+            let usage = read_usage(&raw).unwrap();
+            assert_eq!((usage.input_tokens, usage.cache_read_tokens), (Some(9), cached), "{raw}");
+            assert_eq!(usage.raw, Some(raw));
+        }
+    }
+
+    #[test]
+    fn reasoning_that_is_counted_beside_the_output_is_added_to_it() {
+        let details = json!({ "reasoning_tokens": 5 });
+        for (total, output) in [(17, 7), (12, 2)] {
+            let usage = json!({
+                "prompt_tokens": 10, "completion_tokens": 2, "total_tokens": total,
+                "completion_tokens_details": details,
+            });
+            assert_eq!(read_usage(&usage).unwrap().output_tokens, Some(output));
+        }
+    }
+
+    #[test]
+    fn a_finish_is_tool_calls_whenever_the_client_must_run_one() {
+        for (raw, has_calls, unified) in [
+            ("stop", false, Finish::Stop),
+            ("stop", true, Finish::ToolCalls),
+            ("function_call", true, Finish::ToolCalls),
+            ("length", true, Finish::Length),
+            ("model_length", false, Finish::Length),
+            ("insufficient_system_resource", false, Finish::Error),
+            ("new_word", false, Finish::Other("new_word".to_owned())),
+        ] {
+            let reason = finish_reason(Some(raw.to_owned()), has_calls);
+            assert_eq!(reason, FinishReason::new(unified, raw));
+        }
+    }
+
+    #[test]
+    fn mistrals_chunks_keep_their_order() {
+        let thinking = |text: &str| json!({ "type": "thinking", "thinking": [{ "type": "text", "text": text }] });
+        let content = json!([
+            thinking("a"), { "type": "text", "text": "b" }, thinking("c"),
+            { "type": "reference", "reference_ids": [1] }, { "type": "text", "text": "d" },
+        ]);
+        let events =
+            Answer::default().read(&json!({ "message": { "content": content } }), "message");
+        let indexes: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::TextDelta(delta) | Event::ReasoningDelta(delta) => {
+                    Some((delta.index, delta.text.as_str()))
+                }
+                Event::Part(part) => Some((part.index, "reference")),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(indexes, [(0, "a"), (1, "b"), (2, "c"), (3, "reference"), (4, "d")]);
+    }
+}

@@ -24,19 +24,8 @@ pub(crate) async fn collect(
     warnings: Vec<String>,
 ) -> Result<ProviderResponse, ProviderError> {
     let body = response.text().await?;
-    let mut reader = Reader::new(&response, warnings);
-    let reply: Value = response.parse(&body)?;
-    let mut chunks = Vec::new();
-    reader.read(&reply, &body, "message", &mut chunks)?;
-    if reader.answers.is_empty() {
-        let error = ProviderError::malformed_reply("the upstream's reply has no choices");
-        return Err(reader.annotate(error.with_upstream_text(&body)));
-    }
-    let mut collector = Collector::default();
-    chunks.into_iter().chain(reader.finish()).for_each(|chunk| collector.push(chunk));
-    let mut reply = collector.into_response()?;
-    reply.body = Some(RawBody::new(Dialect::OpenAiChat, body));
-    Ok(reply)
+    let reply = response.parse(&body)?;
+    Reader::new(exchange(&response, warnings)).whole(&reply, body)
 }
 
 /// Hands on a stream, chunk by chunk.
@@ -45,7 +34,7 @@ pub(crate) async fn forward(
     warnings: Vec<String>,
     sink: &mut ChunkSink,
 ) -> Result<(), ProviderError> {
-    let mut reader = Reader::new(&response, warnings);
+    let mut reader = Reader::new(exchange(&response, warnings));
     if !may_stream(&response) {
         let body = response.text().await?;
         return Err(reader.not_a_stream(&body));
@@ -76,24 +65,30 @@ fn may_stream(response: &HttpResponse) -> bool {
 
 /// Reads what is around the answers.
 struct Reader {
-    /// What the first chunk says of the exchange; gone once it is sent.
-    start: Option<Start>,
-    request_id: Option<String>,
-    headers: BTreeMap<String, String>,
+    /// What the first chunk says.
+    start: Start,
+    has_started: bool,
     answers: BTreeMap<u32, Answer>,
 }
 
 impl Reader {
-    fn new(response: &HttpResponse, warnings: Vec<String>) -> Self {
-        let request_id = response.request_id().map(str::to_owned);
-        let headers = response.caller_headers();
-        let start = Start {
-            upstream_request_id: request_id.clone(),
-            headers: headers.clone(),
-            warnings,
-            ..Start::default()
-        };
-        Self { start: Some(start), request_id, headers, answers: BTreeMap::new() }
+    fn new(start: Start) -> Self {
+        Self { start, has_started: false, answers: BTreeMap::new() }
+    }
+
+    /// Reads a reply in one piece.
+    fn whole(mut self, reply: &Value, body: String) -> Result<ProviderResponse, ProviderError> {
+        let mut chunks = Vec::new();
+        self.read(reply, &body, "message", &mut chunks)?;
+        if self.answers.is_empty() {
+            let error = ProviderError::malformed_reply("the upstream's reply has no choices");
+            return Err(self.annotate(error.with_upstream_text(&body)));
+        }
+        let mut collector = Collector::default();
+        chunks.into_iter().chain(self.finish()).for_each(|chunk| collector.push(chunk));
+        let mut response = collector.into_response()?;
+        response.body = Some(RawBody::new(Dialect::OpenAiChat, body));
+        Ok(response)
     }
 
     /// Reads one frame. Where it is an error, the chunks that it made still count.
@@ -136,8 +131,9 @@ impl Reader {
             chunks.extend(usage);
             return Err(self.annotate(error));
         }
-        if let Some(start) = self.start.take() {
-            chunks.push(Event::Start(described(start, frame)).into());
+        if !self.has_started {
+            self.has_started = true;
+            chunks.push(Event::Start(self.described(frame)).into());
         }
         for choice in items(&frame["choices"]) {
             let index = choice["index"].as_u64().and_then(|index| u32::try_from(index).ok());
@@ -171,24 +167,188 @@ impl Reader {
         self.annotate(error)
     }
 
+    /// The start, with what the first frame says of the answer.
+    fn described(&self, frame: &Value) -> Start {
+        Start {
+            id: text(&frame["id"]).map(str::to_owned),
+            model: text(&frame["model"]).map(str::to_owned),
+            created: frame["created"].as_u64(),
+            ..self.start.clone()
+        }
+    }
+
     fn annotate(&self, error: ProviderError) -> ProviderError {
-        let error = error.with_headers(self.headers.clone());
-        match &self.request_id {
+        let error = error.with_headers(self.start.headers.clone());
+        match &self.start.upstream_request_id {
             Some(id) => error.with_upstream_request_id(id),
             None => error,
         }
     }
 }
 
-fn described(start: Start, frame: &Value) -> Start {
+/// What the head of a response says.
+fn exchange(response: &HttpResponse, warnings: Vec<String>) -> Start {
     Start {
-        id: text(&frame["id"]).map(str::to_owned),
-        model: text(&frame["model"]).map(str::to_owned),
-        created: frame["created"].as_u64(),
-        ..start
+        upstream_request_id: response.request_id().map(str::to_owned),
+        headers: response.caller_headers(),
+        warnings,
+        ..Start::default()
     }
 }
 
 fn of_choice(events: Vec<Event>, index: u32) -> impl Iterator<Item = ProviderChunk> {
     events.into_iter().map(move |event| ProviderChunk::from(event).for_choice(index))
+}
+
+#[cfg(test)]
+mod tests {
+    use allos_plugin_api::{ErrorKind, Finish, Part};
+    use serde_json::json;
+
+    use super::*;
+
+    fn frame(choice: &Value) -> SseEvent {
+        let data = json!({ "id": "c1", "model": "m", "choices": [choice] }).to_string();
+        SseEvent { event: String::new(), data }
+    }
+
+    fn delta(delta: &Value) -> SseEvent {
+        frame(&json!({ "index": 0, "delta": delta, "finish_reason": null }))
+    }
+
+    fn finish(reason: &str) -> SseEvent {
+        frame(&json!({ "index": 0, "delta": {}, "finish_reason": reason }))
+    }
+
+    fn read(frames: &[SseEvent]) -> Result<Vec<ProviderChunk>, ProviderError> {
+        let mut reader = Reader::new(Start::default());
+        let mut chunks = Vec::new();
+        for frame in frames {
+            let (more, outcome) = reader.frame(frame);
+            outcome?;
+            chunks.extend(more);
+        }
+        chunks.extend(reader.end()?);
+        Ok(chunks)
+    }
+
+    fn answer(frames: &[SseEvent]) -> ProviderResponse {
+        let mut collector = Collector::default();
+        read(frames).unwrap().into_iter().for_each(|chunk| collector.push(chunk));
+        collector.into_response().unwrap()
+    }
+
+    #[test]
+    fn every_frame_is_the_body_of_exactly_one_chunk() {
+        let frames = [
+            delta(&json!({ "role": "assistant", "content": "" })),
+            delta(&json!({ "content": "a", "reasoning": "b" })),
+            delta(&json!({})),
+            finish("stop"),
+        ];
+        let chunks = read(&frames).unwrap();
+        let bodies = chunks.iter().filter_map(|chunk| Some(chunk.body.as_ref()?.json.as_str()));
+        assert!(bodies.eq(frames.iter().map(|frame| frame.data.as_str())));
+    }
+
+    #[test]
+    fn a_finish_that_is_repeated_counts_once() {
+        let chunks = read(&[delta(&json!({ "content": "a" })), finish("stop"), finish("stop")]);
+        let chunks = chunks.unwrap();
+        let is_finish = |chunk: &&ProviderChunk| matches!(chunk.event, Event::Finish(_));
+        assert_eq!(chunks.iter().filter(is_finish).count(), 1);
+        assert!(matches!(chunks.last().unwrap().event, Event::Finish(_)));
+    }
+
+    #[test]
+    fn a_stream_that_ends_without_a_finish_was_cut_off() {
+        let error = read(&[delta(&json!({ "content": "a" }))]).unwrap_err();
+        assert_eq!(error, ProviderError::truncated());
+        assert_eq!(read(&[]).unwrap_err(), ProviderError::truncated());
+    }
+
+    #[test]
+    fn an_error_after_a_finish_is_an_error_and_keeps_its_frame() {
+        let data = json!({ "error": { "code": 400, "message": "limit" }, "choices": [] });
+        let failed = SseEvent { event: String::new(), data: data.to_string() };
+        let error = read(&[finish("length"), failed]).unwrap_err();
+        assert_eq!((error.status(), error.message()), (Some(400), "limit"));
+        assert_eq!(error.body().unwrap().json, data.to_string());
+    }
+
+    #[test]
+    fn a_frame_that_is_not_json_is_a_malformed_reply() {
+        let broken = SseEvent { event: String::new(), data: "{\"id\":".to_owned() };
+        assert_eq!(read(&[broken]).unwrap_err().kind(), &ErrorKind::MalformedReply);
+    }
+
+    #[test]
+    fn calls_are_put_together_by_number_by_id_or_by_order() {
+        let call = |id: &str, name: &str| json!({ "id": id, "function": { "name": name } });
+        let more = |text: &str| json!({ "function": { "arguments": text } });
+        let with = |mut value: Value, index: u64| {
+            value["index"] = json!(index);
+            json!({ "tool_calls": [value] })
+        };
+        let plain = |value: Value| json!({ "tool_calls": [value] });
+        for pieces in [
+            vec![
+                with(call("a", "f"), 0),
+                with(call("b", "g"), 1),
+                with(more("1"), 0),
+                with(more("2"), 1),
+            ],
+            vec![
+                with(call("a", "f"), 0),
+                with(more("1"), 0),
+                with(call("b", "g"), 0),
+                with(more("2"), 0),
+            ],
+            vec![plain(call("a", "f")), plain(more("1")), plain(call("b", "g")), plain(more("2"))],
+        ] {
+            let mut frames: Vec<_> = pieces.iter().map(delta).collect();
+            frames.push(finish("stop"));
+            let answer = answer(&frames);
+            let calls: Vec<_> = answer
+                .tool_calls()
+                .map(|call| (call.id.as_str(), call.name.as_str(), call.arguments.as_str()))
+                .collect();
+            assert_eq!(calls, [("a", "f", "1"), ("b", "g", "2")]);
+            assert_eq!(answer.choices[0].finish_reason.unified, Finish::ToolCalls);
+        }
+    }
+
+    #[test]
+    fn a_reply_in_one_piece_is_the_same_answer_as_its_stream() {
+        let message = json!({
+            "content": "hi",
+            "reasoning": "hm",
+            "reasoning_details": [
+                { "type": "reasoning.text", "text": "hm", "signature": "s", "index": 0 },
+                { "type": "reasoning.encrypted", "data": "d", "id": "r", "index": 0 },
+            ],
+            "annotations": [{ "type": "url_citation", "url_citation": { "url": "u" } }],
+            "tool_calls": [{ "id": "a", "function": { "name": "f", "arguments": "{}" } }],
+            "refusal": "no",
+        });
+        let reply = json!({ "id": "c1", "model": "m", "choices": [
+            { "index": 0, "message": message, "finish_reason": "tool_calls" },
+        ]});
+        let mut whole = Reader::new(Start::default()).whole(&reply, reply.to_string()).unwrap();
+        assert!(whole.body.take().is_some());
+        assert_eq!(whole, answer(&[delta(&message), finish("tool_calls")]));
+        let parts = &whole.choices[0].message.content;
+        assert!(
+            matches!(&parts[1], Part::Reasoning(part) if part.redacted.as_deref() == Some("d"))
+        );
+    }
+
+    #[test]
+    fn a_reply_without_an_answer_is_never_a_success() {
+        for body in ["{}", r#"{"choices":[]}"#, "null", r#"{"choices":null,"usage":{}}"#] {
+            let reply = serde_json::from_str(body).unwrap();
+            let error = Reader::new(Start::default()).whole(&reply, body.to_owned()).unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::MalformedReply, "{body}");
+        }
+    }
 }
