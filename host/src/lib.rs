@@ -1,6 +1,7 @@
 //! The host of allos as a library: from a folder of plugin files to providers that answer.
 
 pub mod config;
+pub mod gateway;
 mod host;
 mod io_reason;
 pub mod loader;

@@ -1,0 +1,149 @@
+//! The HTTP surface: what a client of a vendor's API speaks, in front of the registry.
+//!
+//! A request passes from here through `request_id`, `observe` (the log and panics) and `access` to
+//! a route. Each dialect is a folder whose files have the same names: `request` reads it into the
+//! normalised form, `response` and `stream` write that form, `error` gives failures its shape.
+//! Nothing here knows a plugin: a route resolves the model's name to a provider and asks it.
+
+mod access;
+mod body;
+mod closing;
+mod error;
+mod health;
+mod json;
+mod observe;
+mod openai;
+mod reply;
+mod request_id;
+mod sse;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use allos_plugin_api::{ErrorKind, Secret};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+
+use crate::Host;
+use crate::config::{GatewayConfig, SecretError, SecretSource};
+use access::Access;
+use closing::Closing;
+use error::Failure;
+
+/// How the gateway treats those who ask.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The key that every request must carry; absent where everyone who reaches the gateway may ask.
+    pub api_key: Option<Secret>,
+    /// The largest body of a request, in bytes.
+    pub max_body_bytes: usize,
+    /// How long answers in flight may go on once the gateway is told to stop.
+    pub shutdown: Duration,
+}
+
+impl Settings {
+    /// The settings that a configuration gives.
+    ///
+    /// # Errors
+    ///
+    /// Where the key's variable or file cannot be read.
+    pub fn from_config(config: &GatewayConfig) -> Result<Self, SecretError> {
+        let api_key = config.api_key.as_ref().map(SecretSource::resolve).transpose()?;
+        let max_body_bytes = config.max_body_bytes;
+        Ok(Self { api_key, max_body_bytes, shutdown: config.shutdown })
+    }
+}
+
+/// What every route shares.
+struct Gateway {
+    host: Host,
+    access: Access,
+    max_body_bytes: usize,
+    closing: Closing,
+}
+
+type Shared = Arc<Gateway>;
+
+/// Serves the gateway until `shutdown` is ready, and then at most [`Settings::shutdown`] longer,
+/// while answers in flight come to their end. Those that do not are cut off with an error.
+///
+/// # Errors
+///
+/// Where the listener fails for good.
+pub async fn serve(
+    listener: TcpListener,
+    host: Host,
+    settings: Settings,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (closing, closer) = closing::channel();
+    let gateway = Gateway {
+        host,
+        access: Access::new(settings.api_key.as_ref()),
+        max_body_bytes: settings.max_body_bytes,
+        closing,
+    };
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!("a connection keeps its delay: {error}");
+        }
+    });
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let server = axum::serve(listener, router(Arc::new(gateway)));
+    let server = server.with_graceful_shutdown(async move {
+        shutdown.await;
+        let _ = stopping.send(());
+    });
+    closer.bound(server.into_future(), stopped, settings.shutdown).await
+}
+
+fn router(gateway: Shared) -> Router {
+    Router::new()
+        .merge(openai::routes())
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), guard))
+        .merge(health::routes())
+        .layer(middleware::from_fn(observe::observe))
+        .layer(middleware::from_fn(request_id::identify))
+        .with_state(gateway)
+}
+
+/// Lets a request pass only by the rules of access, and ends it when the gateway closes.
+async fn guard(State(gateway): State<Shared>, request: Request, next: Next) -> Response {
+    if let Err(failure) = gateway.access.check(request.headers()) {
+        return shape(failure);
+    }
+    tokio::select! {
+        response = next.run(request) => response,
+        () = gateway.closing.closed() => shape(Failure::shutting_down()),
+    }
+}
+
+/// Gives a failure that belongs to no route the shape of the dialect that most clients speak.
+fn shape(failure: Failure) -> Response {
+    openai::error::response(failure)
+}
+
+async fn unknown_path(method: Method, uri: Uri) -> Response {
+    let message = format!(
+        "there is no {method} {} (hint: the gateway has /v1/chat/completions, /v1/embeddings, \
+         /v1/models, /healthz and /readyz)",
+        uri.path()
+    );
+    let failure = Failure::new(StatusCode::NOT_FOUND, ErrorKind::InvalidRequest, message);
+    shape(failure.with_code("unknown_url"))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let message = format!("{} does not answer {method}", uri.path());
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let failure = Failure::new(status, ErrorKind::InvalidRequest, message);
+    shape(failure.with_code("method_not_allowed"))
+}

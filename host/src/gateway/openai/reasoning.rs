@@ -1,0 +1,120 @@
+//! Reasoning in the shapes that services give it in `OpenAI`'s dialect, in both directions.
+//!
+//! Plain text is `reasoning_content` (or `reasoning`). What a vendor must see again travels as
+//! `reasoning_details`, in `OpenRouter`'s shapes, so that a client that sends back the message it
+//! received sends back all of it.
+//! <https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks>
+
+use allos_plugin_api::ReasoningPart;
+use serde_json::{Value, json};
+
+use super::tool::provider_data;
+use crate::gateway::json::{Invalid, Path, items, members, text};
+
+/// Where a detail carries what is of one vendor alone.
+const EXTRA_CONTENT: &str = "extra_content";
+
+/// Reads `reasoning_details`.
+pub(super) fn details(value: Value, path: Path<'_>) -> Result<Vec<ReasoningPart>, Invalid> {
+    items(value, path, detail)
+}
+
+fn detail(value: Value, path: Path<'_>) -> Result<ReasoningPart, Invalid> {
+    let mut part = ReasoningPart::default();
+    for (name, value) in members(value, path)? {
+        let at = path.member(&name);
+        match name.as_str() {
+            "type" if is_modelled(&value) => part.summary |= value == "reasoning.summary",
+            "text" => part.text = text(value, at)?,
+            "summary" => {
+                part.text = text(value, at)?;
+                part.summary = true;
+            }
+            "data" => part.redacted = Some(text(value, at)?),
+            "signature" => part.signature = Some(text(value, at)?),
+            "id" => part.id = Some(text(value, at)?),
+            "format" => part.format = Some(text(value, at)?),
+            EXTRA_CONTENT => part.provider_data = provider_data(&value),
+            _ => {
+                part.extra.insert(name, value);
+            }
+        }
+    }
+    Ok(part)
+}
+
+fn is_modelled(kind: &Value) -> bool {
+    matches!(kind.as_str(), Some("reasoning.text" | "reasoning.summary" | "reasoning.encrypted"))
+}
+
+/// Joins the plain text with the details. Where the details have text, the plain text is a
+/// rendering of it and says nothing new.
+pub(super) fn merge(text: Option<String>, details: Vec<ReasoningPart>) -> Vec<ReasoningPart> {
+    let rendered = details.iter().any(|part| !part.text.is_empty());
+    let plain = text.filter(|_| !rendered);
+    let plain = plain.map(|text| ReasoningPart { text, ..ReasoningPart::default() });
+    plain.into_iter().chain(details).collect()
+}
+
+/// Mistral's thinking part: a list of texts. <https://docs.mistral.ai/capabilities/reasoning>
+pub(super) fn thinking(value: Value, path: Path<'_>) -> Result<ReasoningPart, Invalid> {
+    let mut part = ReasoningPart::default();
+    for (name, value) in members(value, path)? {
+        let at = path.member(&name);
+        match name.as_str() {
+            "type" => {}
+            "thinking" if value.is_string() => part.text = text(value, at)?,
+            "thinking" => part.text = items(value, at, thought)?.concat(),
+            "signature" => part.signature = Some(text(value, at)?),
+            _ => {
+                part.extra.insert(name, value);
+            }
+        }
+    }
+    Ok(part)
+}
+
+fn thought(value: Value, path: Path<'_>) -> Result<String, Invalid> {
+    let thought = members(value, path)?.find(|(name, _)| name == "text");
+    thought.map_or_else(|| Ok(String::new()), |(_, value)| text(value, path.member("text")))
+}
+
+/// Whether a vendor must see more of a reasoning part again than its text.
+pub(super) fn is_opaque(part: &ReasoningPart) -> bool {
+    part.signature.is_some()
+        || part.redacted.is_some()
+        || part.id.is_some()
+        || part.format.is_some()
+        || !part.provider_data.is_empty()
+}
+
+/// Writes a reasoning part as an item of `reasoning_details`.
+pub(super) fn write_detail(part: &ReasoningPart, index: usize) -> Value {
+    let mut detail = part.extra.clone();
+    let kind = match (&part.redacted, part.summary) {
+        (Some(_), _) => "reasoning.encrypted",
+        (None, true) => "reasoning.summary",
+        (None, false) => "reasoning.text",
+    };
+    detail.entry("type").or_insert_with(|| kind.into());
+    if !part.text.is_empty() {
+        let name = if part.summary { "summary" } else { "text" };
+        detail.insert(name.to_owned(), part.text.as_str().into());
+    }
+    let fields = [
+        ("data", &part.redacted),
+        ("signature", &part.signature),
+        ("id", &part.id),
+        ("format", &part.format),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value {
+            detail.insert(name.to_owned(), value.as_str().into());
+        }
+    }
+    if !part.provider_data.is_empty() {
+        detail.insert(EXTRA_CONTENT.to_owned(), json!(part.provider_data));
+    }
+    detail.entry("index").or_insert_with(|| index.into());
+    Value::Object(detail)
+}

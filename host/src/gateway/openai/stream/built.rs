@@ -1,0 +1,287 @@
+//! Frames built from the normalised chunks.
+//!
+//! Reasoning is streamed as text; what a vendor must see again of it comes as one whole item of
+//! `reasoning_details` where the part ends, since clients join the texts of an item that comes in
+//! pieces. The same holds for the signature of a tool call.
+
+use std::collections::BTreeMap;
+
+use allos_plugin_api::{
+    Event, FinishReason, Part, PartEnd, ProviderChunk, ReasoningPart, ReasoningStart, Signature,
+    Start, ToolCall, ToolCallStart, Usage,
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::gateway::openai::reasoning::{is_opaque, write_detail};
+use crate::gateway::openai::response::{
+    annotation, audio, extra_content, finish_reason, image, logprobs, tool_call, usage,
+};
+use crate::gateway::request_id::{random_id, unix_seconds};
+use crate::gateway::sse;
+
+/// The frames of one stream.
+pub(super) struct BuiltFrames {
+    id: String,
+    created: u64,
+    model: String,
+    include_usage: bool,
+    usage: Option<Usage>,
+    choices: BTreeMap<u32, Choice>,
+}
+
+/// How far one answer has come.
+#[derive(Default)]
+struct Choice {
+    has_role: bool,
+    calls: u32,
+    details: usize,
+    open: BTreeMap<u32, Open>,
+}
+
+/// A part that has begun, as far as its end needs it.
+enum Open {
+    Reasoning(ReasoningPart),
+    Call { index: u32, call: ToolCall },
+}
+
+impl BuiltFrames {
+    pub(super) fn new(model: String, include_usage: bool) -> Self {
+        let id = random_id("chatcmpl-");
+        let (created, choices) = (unix_seconds(), BTreeMap::new());
+        Self { id, created, model, include_usage, usage: None, choices }
+    }
+
+    /// The frame of a chunk; empty where it has none.
+    pub(super) fn chunk(&mut self, chunk: &ProviderChunk) -> Vec<u8> {
+        let number = chunk.choice;
+        let choice = self.choices.entry(number).or_default();
+        let delta = match &chunk.event {
+            Event::Start(start) => return self.start(number, start),
+            Event::Usage(reported) => {
+                self.usage = Some(reported.clone());
+                return Vec::new();
+            }
+            Event::Finish(reason) => return self.finish(number, reason),
+            Event::Logprobs(tokens) => {
+                return self.frame(number, json!({}), Some(logprobs(tokens)), None);
+            }
+            Event::Part(whole) => choice.part(&whole.part),
+            event => choice.delta(event),
+        };
+        delta.map_or_else(Vec::new, |delta| self.frame(number, delta, None, None))
+    }
+
+    /// The last frame, where the client asked for usage and the provider told it.
+    pub(super) fn end(&mut self) -> Vec<u8> {
+        match self.usage.take() {
+            Some(reported) if self.include_usage => self.write(&[], Some(usage(&reported))),
+            _ => Vec::new(),
+        }
+    }
+
+    fn start(&mut self, number: u32, start: &Start) -> Vec<u8> {
+        if let Some(id) = &start.id {
+            self.id.clone_from(id);
+        }
+        if let Some(model) = &start.model {
+            self.model.clone_from(model);
+        }
+        if let Some(created) = start.created {
+            self.created = created;
+        }
+        self.frame(number, json!({ "content": "" }), None, None)
+    }
+
+    fn finish(&mut self, number: u32, reason: &FinishReason) -> Vec<u8> {
+        let choice = self.choices.entry(number).or_default();
+        let open = std::mem::take(&mut choice.open);
+        let deltas: Vec<Value> = open.into_values().filter_map(|open| choice.close(open)).collect();
+        let mut bytes = Vec::new();
+        for delta in deltas {
+            bytes.extend(self.frame(number, delta, None, None));
+        }
+        bytes.extend(self.frame(number, json!({}), None, Some(finish_reason(reason))));
+        bytes
+    }
+
+    fn frame(
+        &mut self,
+        number: u32,
+        mut delta: Value,
+        logprobs: Option<Value>,
+        finish: Option<&str>,
+    ) -> Vec<u8> {
+        let choice = self.choices.entry(number).or_default();
+        if !choice.has_role {
+            choice.has_role = true;
+            delta["role"] = "assistant".into();
+        }
+        let choice = ChoiceFrame { index: number, delta, logprobs, finish_reason: finish };
+        self.write(&[choice], None)
+    }
+
+    fn write(&self, choices: &[ChoiceFrame<'_>], usage: Option<Value>) -> Vec<u8> {
+        let frame = Frame {
+            id: &self.id,
+            object: "chat.completion.chunk",
+            created: self.created,
+            model: &self.model,
+            choices,
+            usage,
+        };
+        serde_json::to_string(&frame).map_or_else(|_| Vec::new(), |json| sse::data(&json).into())
+    }
+}
+
+/// A frame. <https://platform.openai.com/docs/api-reference/chat-streaming/streaming>
+#[derive(Serialize)]
+struct Frame<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    choices: &'a [ChoiceFrame<'a>],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct ChoiceFrame<'a> {
+    index: u32,
+    delta: Value,
+    logprobs: Option<Value>,
+    finish_reason: Option<&'a str>,
+}
+
+impl Choice {
+    /// What an increment adds to the message.
+    fn delta(&mut self, event: &Event) -> Option<Value> {
+        match event {
+            Event::TextDelta(delta) => Some(json!({ "content": delta.text })),
+            Event::RefusalDelta(delta) => Some(json!({ "refusal": delta.text })),
+            Event::Annotation(added) => {
+                Some(json!({ "annotations": [annotation(&added.annotation)] }))
+            }
+            Event::ReasoningStart(start) => {
+                self.open.insert(start.index, Open::Reasoning(reasoning(start)));
+                None
+            }
+            Event::ReasoningDelta(delta) => {
+                if let Open::Reasoning(part) = self.reasoning(delta.index) {
+                    part.text.push_str(&delta.text);
+                }
+                Some(json!({ "reasoning_content": delta.text }))
+            }
+            Event::ToolCallStart(start) => Some(self.call(start)),
+            Event::ToolCallDelta(delta) => {
+                let Some(Open::Call { index, .. }) = self.open.get(&delta.index) else {
+                    return None;
+                };
+                let function = json!({ "arguments": delta.arguments });
+                Some(json!({ "tool_calls": [{ "index": index, "function": function }] }))
+            }
+            Event::Signature(signature) => {
+                self.sign(signature);
+                None
+            }
+            Event::ReasoningEnd(end) | Event::ToolCallEnd(end) => self.end(end),
+            Event::TextEnd(end) => {
+                let data = extra_content(None, &end.provider_data, &Map::new());
+                data.map(|data| json!({ "extra_content": data }))
+            }
+            _ => None,
+        }
+    }
+
+    fn reasoning(&mut self, index: u32) -> &mut Open {
+        self.open.entry(index).or_insert_with(|| Open::Reasoning(ReasoningPart::default()))
+    }
+
+    fn call(&mut self, start: &ToolCallStart) -> Value {
+        let index = self.next_call();
+        let call = ToolCall { extra: start.extra.clone(), ..ToolCall::default() };
+        self.open.insert(start.index, Open::Call { index, call });
+        let function = json!({ "name": start.name, "arguments": "" });
+        let call = json!({
+            "index": index, "id": start.id, "type": "function", "function": function,
+        });
+        json!({ "tool_calls": [call] })
+    }
+
+    fn next_call(&mut self) -> u32 {
+        self.calls += 1;
+        self.calls - 1
+    }
+
+    fn sign(&mut self, signed: &Signature) {
+        let signature = match self.reasoning(signed.index) {
+            Open::Reasoning(part) => &mut part.signature,
+            Open::Call { call, .. } => &mut call.signature,
+        };
+        signature.get_or_insert_default().push_str(&signed.signature);
+    }
+
+    fn end(&mut self, end: &PartEnd) -> Option<Value> {
+        let mut open = self.open.remove(&end.index)?;
+        match &mut open {
+            Open::Reasoning(part) => part.provider_data.extend(end.provider_data.clone()),
+            Open::Call { call, .. } => call.provider_data.extend(end.provider_data.clone()),
+        }
+        self.close(open)
+    }
+
+    /// What only the end of a part can say.
+    fn close(&mut self, open: Open) -> Option<Value> {
+        match open {
+            Open::Reasoning(part) => self.detail(&part),
+            Open::Call { index, call } => {
+                let signature = call.signature.as_deref();
+                let extra = extra_content(signature, &call.provider_data, &call.extra)?;
+                Some(json!({ "tool_calls": [{ "index": index, "extra_content": extra }] }))
+            }
+        }
+    }
+
+    fn detail(&mut self, part: &ReasoningPart) -> Option<Value> {
+        if !is_opaque(part) {
+            return None;
+        }
+        let detail = write_detail(part, self.details);
+        self.details += 1;
+        Some(json!({ "reasoning_details": [detail] }))
+    }
+
+    /// A part that comes whole. A vendor's own is left out, as in a reply in one piece.
+    fn part(&mut self, part: &Part) -> Option<Value> {
+        match part {
+            Part::Text(part) => Some(json!({ "content": part.text })),
+            Part::Refusal(part) => Some(json!({ "refusal": part.text })),
+            Part::Image(part) => image(part).map(|image| json!({ "images": [image] })),
+            Part::Audio(part) => Some(json!({ "audio": audio(part) })),
+            Part::ToolCall(call) => {
+                let mut written = tool_call(call);
+                written["index"] = self.next_call().into();
+                Some(json!({ "tool_calls": [written] }))
+            }
+            Part::Reasoning(part) => {
+                let mut delta = self.detail(part).unwrap_or_else(|| json!({}));
+                if !part.text.is_empty() {
+                    delta["reasoning_content"] = part.text.as_str().into();
+                }
+                Some(delta)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn reasoning(start: &ReasoningStart) -> ReasoningPart {
+    ReasoningPart {
+        summary: start.summary,
+        redacted: start.redacted.clone(),
+        id: start.id.clone(),
+        format: start.format.clone(),
+        ..ReasoningPart::default()
+    }
+}

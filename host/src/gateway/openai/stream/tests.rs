@@ -1,0 +1,130 @@
+//! Tests of both lanes of a stream.
+
+use allos_plugin_api::{
+    FinishReason, PartEnd, ReasoningStart, Signature, Start, TextDelta, ToolCallDelta,
+    ToolCallStart, Usage,
+};
+use serde_json::{Map, Value, json};
+
+use super::*;
+
+/// The data of every frame that the events make, and of the end.
+fn written(events: impl IntoIterator<Item = ProviderChunk>, include_usage: bool) -> Vec<Value> {
+    let mut frames = Frames::new("echo/echo".to_owned(), include_usage);
+    let mut bytes: Vec<u8> = events.into_iter().flat_map(|chunk| frames.chunk(chunk)).collect();
+    bytes.extend_from_slice(&frames.end());
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| data.into())).collect()
+}
+
+fn deltas(frames: &[Value]) -> Vec<Value> {
+    let delta = |frame: &Value| frame.pointer("/choices/0/delta").cloned();
+    frames.iter().filter_map(delta).collect()
+}
+
+fn raw(event: Event, json: &str) -> ProviderChunk {
+    ProviderChunk::from(event).with_body(RawBody::new(Dialect::OpenAiChat, json))
+}
+
+#[test]
+fn frames_are_built_where_no_chunk_carries_its_own() {
+    let usage = Usage { input_tokens: Some(1), output_tokens: Some(2), ..Usage::default() };
+    let start = Start { id: Some("c1".to_owned()), ..Start::default() };
+    let frames = written(
+        [
+            Event::Start(start).into(),
+            ProviderChunk::text("hel"),
+            ProviderChunk::text("lo"),
+            ProviderChunk::finish(FinishReason::STOP),
+            Event::Usage(usage).into(),
+        ],
+        true,
+    );
+    assert_eq!(
+        deltas(&frames),
+        [
+            json!({"role": "assistant", "content": ""}),
+            json!({"content": "hel"}),
+            json!({"content": "lo"}),
+            json!({}),
+        ]
+    );
+    assert!(frames.iter().take(5).all(|frame| frame["id"] == "c1"));
+    assert_eq!(frames[3]["choices"][0]["finish_reason"], "stop");
+    assert_eq!(frames[4]["choices"], json!([]));
+    assert_eq!(frames[4]["usage"]["total_tokens"], 3);
+    assert_eq!(frames[5], "[DONE]");
+}
+
+#[test]
+fn usage_is_silent_where_nobody_asked() {
+    let usage = Usage { input_tokens: Some(1), ..Usage::default() };
+    let finish = ProviderChunk::finish(FinishReason::STOP);
+    let frames = written([finish, Event::Usage(usage).into()], false);
+    assert!(frames.iter().all(|frame| frame.get("usage").is_none()));
+}
+
+#[test]
+fn a_chunk_that_carries_its_own_frame_is_handed_on_and_nothing_else() {
+    let delta = TextDelta { index: 0, text: "x".to_owned() };
+    let frames = written(
+        [
+            Event::Start(Start::default()).into(),
+            raw(Event::TextDelta(delta), r#"{"choices":[{"x":1}]}"#),
+            ProviderChunk::text("of the same frame"),
+            ProviderChunk::finish(FinishReason::STOP),
+        ],
+        true,
+    );
+    assert_eq!(frames, [json!({"choices": [{"x": 1}]}), json!("[DONE]")]);
+}
+
+#[test]
+fn tool_calls_are_numbered_among_themselves_and_keep_their_signature() {
+    let call = ToolCallStart { index: 3, id: "a".into(), name: "f".into(), extra: Map::new() };
+    let delta = ToolCallDelta { index: 3, arguments: "{}".to_owned() };
+    let signature = Signature { index: 3, signature: "s".to_owned() };
+    let frames = written(
+        [
+            ProviderChunk::text("hm"),
+            Event::ToolCallStart(call).into(),
+            Event::ToolCallDelta(delta).into(),
+            Event::Signature(signature).into(),
+            Event::ToolCallEnd(PartEnd::new(3)).into(),
+        ],
+        false,
+    );
+    let calls: Vec<_> = deltas(&frames).into_iter().skip(1).collect();
+    let function = json!({"name": "f", "arguments": ""});
+    let google = json!({"google": {"thought_signature": "s"}});
+    assert_eq!(
+        calls,
+        [
+            json!({"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": function}]}),
+            json!({"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]}),
+            json!({"tool_calls": [{"index": 0, "extra_content": google}]}),
+        ]
+    );
+}
+
+#[test]
+fn signed_reasoning_ends_with_one_whole_detail() {
+    let start = ReasoningStart { format: Some("f1".to_owned()), ..ReasoningStart::default() };
+    let text = |text: &str| TextDelta { index: 0, text: text.to_owned() };
+    let signature = Signature { index: 0, signature: "s".to_owned() };
+    let frames = written(
+        [
+            Event::ReasoningStart(start).into(),
+            Event::ReasoningDelta(text("a")).into(),
+            Event::ReasoningDelta(text("b")).into(),
+            Event::Signature(signature).into(),
+            Event::ReasoningEnd(PartEnd::new(0)).into(),
+        ],
+        false,
+    );
+    let detail = json!({
+        "type": "reasoning.text", "text": "ab", "signature": "s", "format": "f1", "index": 0,
+    });
+    assert_eq!(deltas(&frames).last(), Some(&json!({ "reasoning_details": [detail] })));
+}
