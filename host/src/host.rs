@@ -7,7 +7,7 @@ use std::sync::Arc;
 use allos_plugin_api::{Preset, ProviderError};
 
 use crate::config::{Config, InstanceConfig};
-use crate::loader::{self, LoadReport, LoadedPlugin};
+use crate::loader::{LoadReport, LoadedPlugin, Loader};
 use crate::provider::{PluginThread, ProviderHandle};
 use crate::registry::{Instantiation, ProviderRegistry, Target, instantiate};
 use crate::services;
@@ -74,7 +74,8 @@ impl HostBuilder {
         }
         let cache_dir = self.cache_dir.or_else(|| self.config.cache_dir.clone());
         let client = services::client()?;
-        let (report, plugins) = loader::load(&self.config.plugin_dirs, cache_dir).await;
+        let loader = Loader::new(self.config.plugin_dirs.clone(), cache_dir);
+        let (report, plugins) = loader.load().await;
         let instances = make_instances(&self.config, &plugins, &client).await;
         let registry = ProviderRegistry::new(instances, self.config.routes);
         Ok(Host(Arc::new(Inner { report, registry })))
@@ -122,18 +123,17 @@ async fn make_instances(
     plugins: &[LoadedPlugin],
     client: &reqwest::Client,
 ) -> Vec<ProviderHandle> {
-    let by_name: HashMap<&str, &LoadedPlugin> =
-        plugins.iter().map(|plugin| (plugin.descriptor.name.as_str(), plugin)).collect();
+    let names = || plugins.iter().map(|plugin| plugin.name.as_str());
     let threads: HashMap<&str, Arc<PluginThread>> =
-        by_name.keys().map(|&name| (name, PluginThread::new(name))).collect();
+        names().map(|name| (name, PluginThread::new(name))).collect();
     let unconfigured = InstanceConfig::default();
     let mut wanted: BTreeMap<&str, &InstanceConfig> =
-        by_name.keys().map(|&name| (name, &unconfigured)).collect();
+        names().map(|name| (name, &unconfigured)).collect();
     wanted.extend(config.providers.iter().map(|(name, config)| (name.as_str(), config)));
     let runtime = tokio::runtime::Handle::current();
     let making = wanted.into_iter().map(|(name, config)| {
-        let plugin = find_plugin(name, config, &by_name);
-        let thread = plugin.and_then(|(plugin, _)| threads.get(plugin.descriptor.name.as_str()));
+        let plugin = find_plugin(name, config, plugins);
+        let thread = plugin.and_then(|(plugin, _)| threads.get(plugin.name.as_str()));
         instantiate(Instantiation {
             name,
             config,
@@ -146,20 +146,19 @@ async fn make_instances(
     futures_util::future::join_all(making).await
 }
 
-/// The plugin that is named, else the plugin of the instance's name, else a preset of that name.
+/// The plugin that is named, else the plugin of the instance's name, else a preset of that name; of
+/// several presets that of the plugin that was loaded first.
 fn find_plugin<'a>(
     name: &str,
     config: &InstanceConfig,
-    plugins: &HashMap<&str, &'a LoadedPlugin>,
+    plugins: &'a [LoadedPlugin],
 ) -> Option<(&'a LoadedPlugin, Option<&'a Preset>)> {
     let wanted = config.plugin.as_ref().map_or(name, |plugin| plugin.as_str());
-    if let Some(plugin) = plugins.get(wanted) {
+    if let Some(plugin) = plugins.iter().find(|plugin| plugin.name == wanted) {
         return Some((plugin, None));
     }
-    let mut plugins: Vec<_> = plugins.values().collect();
-    plugins.sort_by_key(|plugin| &plugin.descriptor.name);
-    plugins.into_iter().find_map(|plugin| {
+    plugins.iter().find_map(|plugin| {
         let preset = plugin.descriptor.presets.iter().find(|preset| preset.name == wanted)?;
-        Some((*plugin, Some(preset)))
+        Some((plugin, Some(preset)))
     })
 }

@@ -1,4 +1,8 @@
 //! The host of allos as a library: from a folder of plugin files to providers that answer.
+//!
+//! [`Config`] is what an operator writes in `allos.toml`; the [`loader`] turns plugin files into
+//! modules and says of each file that it refuses why; a [`Host`] makes provider instances of the
+//! two and answers through them.
 
 pub mod config;
 pub mod gateway;

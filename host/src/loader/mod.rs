@@ -1,25 +1,92 @@
-//! Files → plugins. The stages follow in a commit of their own; this is what they hand on.
+//! From files in plugin folders to modules that can be called.
+//!
+//! [`Loader::load`] scans the folders and sends each file through the stages of `admission`, one
+//! file after another: descriptor, stage, open, register. A file that a stage refuses is
+//! quarantined with the stage, a reason and a hint, and stops nothing else. [`Loader::examine`]
+//! does the same without running anything that is in a file.
+//!
+//! The loader makes no provider: which instances a loaded plugin gets is the registry's business.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+mod admission;
+mod candidate;
+mod descriptor;
+mod elf;
+mod libraries;
+mod open;
+mod register;
+mod report;
+mod scan;
+mod stage;
+mod stdout;
+mod target;
 
-use allos_plugin_abi::PluginRef;
-use allos_plugin_api::Descriptor;
+use std::path::{Path, PathBuf};
 
-/// What became of each file of the plugin folders.
-#[derive(Debug, Default)]
-pub struct LoadReport {}
+use admission::{EXAMINE, LOAD, Session};
+pub use candidate::{Candidate, CandidateState, ContentHash, LoadStage, Refusal};
+pub use descriptor::read_descriptor;
+pub use register::LoadedPlugin;
+pub use report::LoadReport;
+pub use stage::default_cache_dir;
 
-/// A plugin that is open.
-pub(crate) struct LoadedPlugin {
-    pub(crate) descriptor: Arc<Descriptor>,
-    pub(crate) module: PluginRef,
+/// Turns plugin files into plugins.
+#[derive(Debug, Clone)]
+pub struct Loader {
+    plugin_dirs: Vec<PathBuf>,
+    cache_dir: PathBuf,
 }
 
-/// Loads the plugins of these folders, with private copies in the cache folder.
-pub(crate) async fn load(
-    _folders: &[PathBuf],
-    _cache_dir: Option<PathBuf>,
-) -> (LoadReport, Vec<LoadedPlugin>) {
-    std::future::ready((LoadReport::default(), Vec::new())).await
+impl Loader {
+    /// A loader for these folders, in this order. Private copies of what it opens live in a folder
+    /// `plugins` of the cache: of [`default_cache_dir`] unless told.
+    pub fn new(plugin_dirs: Vec<PathBuf>, cache_dir: Option<PathBuf>) -> Self {
+        Self { plugin_dirs, cache_dir: cache_dir.unwrap_or_else(default_cache_dir) }
+    }
+
+    /// Loads every plugin that can be loaded, and says of every file what became of it.
+    ///
+    /// Opening a library runs code of its author, for as long as that takes. So this works on a
+    /// thread on which blocking is allowed. While it opens one, what this process writes to its
+    /// standard output goes to standard error.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn load(self) -> (LoadReport, Vec<LoadedPlugin>) {
+        let work = tokio::task::spawn_blocking(move || self.load_blocking());
+        work.await.unwrap_or_else(|error| {
+            let warning = format!("plugins could not be loaded: the loader itself failed: {error}");
+            (LoadReport::of_warning(warning), Vec::new())
+        })
+    }
+
+    /// The same, on the calling thread.
+    pub fn load_blocking(&self) -> (LoadReport, Vec<LoadedPlugin>) {
+        let (report, session) = self.run(LOAD);
+        report.log();
+        (report, session.loaded)
+    }
+
+    /// What could be loaded, as far as the files themselves tell; nothing in them is run.
+    ///
+    /// A file without objections stays a [`CandidateState::Candidate`].
+    pub fn examine(&self) -> LoadReport {
+        self.run(EXAMINE).0
+    }
+
+    fn run(&self, steps: &[admission::Step]) -> (LoadReport, Session) {
+        let mut session = Session::new(&self.cache_dir);
+        let found = scan::scan(&self.plugin_dirs);
+        let candidates =
+            found.files.into_iter().map(|file| admission::admit(file, steps, &mut session));
+        let candidates = candidates.collect();
+        let mut warnings = found.warnings;
+        warnings.append(&mut session.warnings);
+        (LoadReport { candidates, warnings }, session)
+    }
+}
+
+/// The last part of a path, for messages.
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

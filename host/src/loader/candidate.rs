@@ -1,0 +1,234 @@
+//! A file in a plugin folder, and what became of it: candidate, loaded or quarantined.
+//!
+//! Only facts for people and reports; what travels between the stages is in `admission`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use allos_plugin_api::Descriptor;
+use sha2::{Digest, Sha256};
+
+use super::file_name;
+
+/// The most of a text from a plugin that a message shows, in characters.
+const SHOWN: usize = 400;
+
+/// A file in a plugin folder.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub(super) path: PathBuf,
+    pub(super) state: CandidateState,
+    pub(super) descriptor: Option<Arc<Descriptor>>,
+    pub(super) hash: Option<ContentHash>,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CandidateState {
+    /// Nothing speaks against it, and it was not opened.
+    Candidate,
+    /// It is open, and its provider can be called.
+    Loaded,
+    /// A stage refused it.
+    Quarantined(Refusal),
+}
+
+impl Candidate {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What became of it.
+    pub fn state(&self) -> &CandidateState {
+        &self.state
+    }
+
+    /// Why it was refused, if it was.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match &self.state {
+            CandidateState::Quarantined(refusal) => Some(refusal),
+            CandidateState::Candidate | CandidateState::Loaded => None,
+        }
+    }
+
+    /// What it states about itself, if that could be read.
+    pub fn descriptor(&self) -> Option<&Descriptor> {
+        self.descriptor.as_deref()
+    }
+
+    /// The hash of its content, if it got as far as being staged.
+    pub fn hash(&self) -> Option<ContentHash> {
+        self.hash
+    }
+}
+
+impl fmt::Display for Candidate {
+    /// One line, for example `libfoo.so: quarantined at open: … (hint: …)`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: ", file_name(&self.path).escape_debug())?;
+        match &self.state {
+            CandidateState::Candidate => formatter.write_str("candidate"),
+            CandidateState::Loaded => formatter.write_str("loaded"),
+            CandidateState::Quarantined(refusal) => write!(formatter, "quarantined at {refusal}"),
+        }
+    }
+}
+
+/// The stages of admission, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum LoadStage {
+    /// Finding the file.
+    Scan,
+    /// Reading what it states about itself, without running it.
+    Descriptor,
+    /// Copying it to a private place.
+    Stage,
+    /// Opening the copy, which runs its code.
+    Open,
+    /// Giving it its name.
+    Register,
+}
+
+impl LoadStage {
+    /// Its name in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Descriptor => "descriptor",
+            Self::Stage => "stage",
+            Self::Open => "open",
+            Self::Register => "register",
+        }
+    }
+}
+
+impl fmt::Display for LoadStage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// Why a file was quarantined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    stage: LoadStage,
+    reason: Reason,
+}
+
+impl Refusal {
+    pub(super) fn new(stage: LoadStage, reason: Reason) -> Self {
+        Self { stage, reason }
+    }
+
+    /// The stage at which it stopped.
+    pub fn stage(&self) -> LoadStage {
+        self.stage
+    }
+
+    /// What is wrong, in one line without the file's name.
+    pub fn reason(&self) -> &str {
+        &self.reason.text
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        self.reason.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.stage, self.reason.text)?;
+        match &self.reason.hint {
+            Some(hint) => write!(formatter, " (hint: {hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// What a stage says when it refuses a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reason {
+    text: String,
+    hint: Option<String>,
+}
+
+impl Reason {
+    /// A reason of one line; what a plugin put into it may be of any length and content.
+    pub(super) fn new(text: impl AsRef<str>) -> Self {
+        Self { text: one_line(text.as_ref()), hint: None }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let mut characters = text.trim().chars();
+    let shown = characters.by_ref().take(SHOWN);
+    let mut line: String =
+        shown.map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if characters.next().is_some() {
+        line.push('…');
+    }
+    line
+}
+
+/// The SHA-256 of a file's content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentHash([u8; 32]);
+
+impl ContentHash {
+    pub(super) fn of(content: &[u8]) -> Self {
+        Self(Sha256::digest(content).into())
+    }
+}
+
+impl fmt::Display for ContentHash {
+    /// 64 hexadecimal digits.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarantine_is_one_line_with_its_stage_reason_and_hint() {
+        let reason =
+            Reason::new("built for plugin ABI 2,\nthis host supports 1").hint("rebuild it");
+        let candidate = Candidate {
+            path: "plugins/libfoo.so".into(),
+            state: CandidateState::Quarantined(Refusal::new(LoadStage::Descriptor, reason)),
+            descriptor: None,
+            hash: None,
+        };
+        assert_eq!(
+            candidate.to_string(),
+            "libfoo.so: quarantined at descriptor: built for plugin ABI 2, this host supports 1 \
+             (hint: rebuild it)"
+        );
+    }
+
+    #[test]
+    fn a_reason_of_any_length_is_cut() {
+        let reason = Reason::new("x\u{1b}".repeat(10_000));
+        assert_eq!(reason.text.chars().count(), SHOWN + 1);
+        assert!(!reason.text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_hash_is_shown_as_sha_256_sum_shows_it() {
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(ContentHash::of(b"").to_string(), empty);
+    }
+}

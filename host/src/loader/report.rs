@@ -1,0 +1,54 @@
+//! What became of every file of every plugin folder.
+
+use std::fmt;
+
+use super::candidate::{Candidate, CandidateState};
+
+/// What the loader found, and what it did with it.
+#[derive(Debug, Clone, Default)]
+pub struct LoadReport {
+    /// Every file with the suffix of a library, in the order in which they were tried.
+    pub candidates: Vec<Candidate>,
+    /// What is about no single file, one line each: a folder that does not exist, for example.
+    pub warnings: Vec<String>,
+}
+
+impl LoadReport {
+    /// The files that are loaded.
+    pub fn loaded(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates.iter().filter(|it| *it.state() == CandidateState::Loaded)
+    }
+
+    /// The files that were refused.
+    pub fn quarantined(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates.iter().filter(|it| it.refusal().is_some())
+    }
+
+    pub(super) fn of_warning(warning: String) -> Self {
+        Self { candidates: Vec::new(), warnings: vec![warning] }
+    }
+
+    /// Writes what an operator should see to the log.
+    pub(super) fn log(&self) {
+        for warning in &self.warnings {
+            tracing::warn!("{warning}");
+        }
+        for candidate in &self.candidates {
+            if candidate.refusal().is_some() {
+                tracing::warn!("{candidate}");
+            } else {
+                tracing::debug!("{candidate}");
+            }
+        }
+    }
+}
+
+impl fmt::Display for LoadReport {
+    /// A line for each warning and each file.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for warning in &self.warnings {
+            writeln!(formatter, "{warning}")?;
+        }
+        self.candidates.iter().try_for_each(|candidate| writeln!(formatter, "{candidate}"))
+    }
+}

@@ -1,0 +1,191 @@
+//! The third stage: a private copy under the name of its content, which is what is opened.
+//!
+//! Overwriting a library that is mapped crashes the process, and renaming another over it makes
+//! `dlopen` return the old one. So nothing is opened where an operator puts files. The bytes that
+//! were checked are the bytes that are hashed and written here; a copy that is already there is
+//! compared with them, byte for byte.
+
+use std::env::consts::DLL_SUFFIX;
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::admission::{Admission, Session};
+use super::candidate::{ContentHash, Reason};
+use crate::io_reason::io_reason;
+
+/// The folder of the copies, within the cache.
+const FOLDER: &str = "plugins";
+
+/// Where copies live unless the configuration says otherwise: `$XDG_CACHE_HOME/allos`, else
+/// `~/.cache/allos`, else a folder of this user's in the system's folder for temporary files.
+pub fn default_cache_dir() -> PathBuf {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
+    let of_user = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    match of_user {
+        Some(folder) => folder.join("allos"),
+        None => std::env::temp_dir().join(temporary_name()),
+    }
+}
+
+#[cfg(unix)]
+fn temporary_name() -> String {
+    format!("allos-{}", rustix::process::geteuid().as_raw())
+}
+
+#[cfg(not(unix))]
+fn temporary_name() -> String {
+    "allos".to_owned()
+}
+
+/// The stage.
+pub(super) fn stage(admission: &mut Admission, session: &mut Session) -> Result<(), Reason> {
+    let content = std::mem::take(&mut admission.content);
+    let hash = ContentHash::of(&content);
+    admission.hash = Some(hash);
+    admission.staged = Some(store(&session.cache_dir, hash, &content)?);
+    Ok(())
+}
+
+fn store(cache_dir: &Path, hash: ContentHash, content: &[u8]) -> Result<PathBuf, Reason> {
+    let unusable = |error| unusable(cache_dir, &error);
+    let folder = std::path::absolute(cache_dir).map_err(unusable)?.join(FOLDER);
+    make_private(&folder).map_err(unusable)?;
+    let path = folder.join(format!("{hash}{DLL_SUFFIX}"));
+    if !holds(&path, content) {
+        write(&folder, &path, content).map_err(unusable)?;
+    }
+    Ok(path)
+}
+
+fn unusable(cache_dir: &Path, error: &Error) -> Reason {
+    let reason = Reason::new(format!(
+        "it cannot be copied to the cache `{}`: {}",
+        cache_dir.display(),
+        io_reason(error)
+    ));
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            reason.hint("free some space there, or set `cache_dir` to another place")
+        }
+        _ => reason.hint("set `cache_dir` to a folder that only this user can write to"),
+    }
+}
+
+/// Makes a folder that nobody else can look into.
+#[cfg(unix)]
+fn make_private(folder: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let metadata = std::fs::symlink_metadata(folder)?;
+    if !metadata.is_dir() {
+        return Err(Error::other("its folder `plugins` is a link"));
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(Error::other("its folder `plugins` belongs to another user"));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn make_private(folder: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(folder)
+}
+
+/// Whether a copy is there and is what it should be.
+fn holds(path: &Path, content: &[u8]) -> bool {
+    let is_file = std::fs::symlink_metadata(path).is_ok_and(|it| it.is_file());
+    is_file && File::open(path).is_ok_and(|file| is_equal(file, content).unwrap_or(false))
+}
+
+fn is_equal(mut file: File, mut content: &[u8]) -> Result<bool, Error> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let length = file.read(&mut buffer)?;
+        if length == 0 {
+            return Ok(content.is_empty());
+        }
+        match content.split_at_checked(length) {
+            Some((expected, rest)) if *expected == buffer[..length] => content = rest,
+            _ => return Ok(false),
+        }
+    }
+}
+
+/// Under another name first, so that a copy is whole or is not there.
+fn write(folder: &Path, path: &Path, content: &[u8]) -> Result<(), Error> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(content)?;
+    file.flush()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn store_in(cache: &Path, content: &[u8]) -> Result<PathBuf, Reason> {
+        store(cache, ContentHash::of(content), content)
+    }
+
+    #[test]
+    fn a_copy_is_private_and_named_by_its_content() {
+        let cache = tempfile::tempdir().unwrap();
+        let path = store_in(&cache.path().join("a/b"), b"library").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"library");
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        assert_eq!(name, format!("{}{DLL_SUFFIX}", ContentHash::of(b"library")));
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(path.parent().unwrap()), 0o700);
+        assert_eq!(mode(&path), 0o600);
+        let entries = std::fs::read_dir(path.parent().unwrap()).unwrap().count();
+        assert_eq!(entries, 1, "no temporary file stays");
+    }
+
+    #[test]
+    fn a_copy_that_was_changed_is_replaced_and_a_good_one_is_kept() {
+        let cache = tempfile::tempdir().unwrap();
+        let path = store_in(cache.path(), b"library").unwrap();
+        let written = || std::fs::metadata(&path).unwrap().modified().unwrap();
+        let first = written();
+        store_in(cache.path(), b"library").unwrap();
+        assert_eq!(written(), first);
+        for changed in [&b"librarx"[..], b"lib", b"library and more", b""] {
+            std::fs::write(&path, changed).unwrap();
+            store_in(cache.path(), b"library").unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), b"library");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_is_closed_to_them() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join(FOLDER);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+        store_in(cache.path(), b"library").unwrap();
+        assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_used_is_named_with_a_hint() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let reason = format!("{:?}", store_in(&file, b"library").unwrap_err());
+        assert!(reason.contains("it cannot be copied to the cache `"), "{reason}");
+        assert!(reason.contains("set `cache_dir` to a folder"), "{reason}");
+
+        let linked = place.path().join("linked");
+        std::fs::create_dir(&linked).unwrap();
+        std::os::unix::fs::symlink("/tmp", linked.join(FOLDER)).unwrap();
+        let reason = format!("{:?}", store_in(&linked, b"library").unwrap_err());
+        assert!(reason.contains("its folder `plugins` is a link"), "{reason}");
+    }
+}
