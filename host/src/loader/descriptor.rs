@@ -87,6 +87,7 @@ fn no_library(content: &[u8]) -> Reason {
 }
 
 fn damaged(detail: &str) -> Reason {
+    let detail = detail.replacen("Invalid", "invalid", 1);
     Reason::new(format!("the file is truncated or damaged: {detail}")).hint("copy it again")
 }
 
