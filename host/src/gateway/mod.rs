@@ -147,3 +147,6 @@ async fn wrong_method(method: Method, uri: Uri) -> Response {
     let failure = Failure::new(status, ErrorKind::InvalidRequest, message);
     shape(failure.with_code("method_not_allowed"))
 }
+
+#[cfg(test)]
+mod tests;

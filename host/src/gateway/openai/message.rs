@@ -4,7 +4,7 @@
 //! see again: `reasoning_content`, `reasoning`, `reasoning_details`, `images`. The parts of an
 //! assistant's message are ordered reasoning, content, refusal, sound, calls.
 
-use allos_plugin_api::{Extra, Message, Part, ReasoningPart, RefusalPart, Role, ToolResult};
+use allos_plugin_api::{Extra, Message, Part, RefusalPart, Role, ToolResult};
 use serde_json::Value;
 
 use super::part::{content, part, spoken};
@@ -20,7 +20,7 @@ struct Draft {
     name: Option<String>,
     tool_call_id: Option<String>,
     reasoning: Option<String>,
-    details: Vec<ReasoningPart>,
+    details: Vec<Part>,
     refusal: Option<String>,
     audio: Option<Part>,
     images: Vec<Part>,
@@ -67,8 +67,7 @@ impl Draft {
         if let Some(data) = self.extra.get("extra_content") {
             attach(data, self.content.as_deref_mut().unwrap_or_default());
         }
-        let mut parts: Vec<Part> =
-            merge(self.reasoning, self.details).into_iter().map(Part::Reasoning).collect();
+        let mut parts = merge(self.reasoning, self.details);
         parts.extend(self.content.unwrap_or_default());
         let refusal = |text| Part::Refusal(RefusalPart { text, ..RefusalPart::default() });
         parts.extend(self.refusal.map(refusal));

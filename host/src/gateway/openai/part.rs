@@ -4,10 +4,10 @@
 //! that the vocabulary does not have stay as they came, as a vendor's part.
 
 use allos_plugin_api::{
-    AudioPart, DataSource, Extra, FilePart, ImagePart, Part, ProviderData, RefusalPart, Source,
-    TextPart, VendorObject, VendorPart,
+    AudioPart, DataSource, Dialect, Extra, FilePart, ImagePart, Part, ProviderData, RefusalPart,
+    Source, TextPart, VendorObject, VendorPart,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::reasoning::thinking;
 use super::request::vendor;
@@ -40,6 +40,28 @@ pub(super) fn part(value: Value, path: Path<'_>) -> Result<Part, Invalid> {
 pub(super) fn vendor_part(value: Value, path: Path<'_>) -> Result<VendorPart, Invalid> {
     let VendorObject { format, raw } = vendor(value, path)?;
     Ok(VendorPart { format, raw, provider_data: ProviderData::new() })
+}
+
+/// What a vendor's part is to a client of this dialect, if anything.
+pub(super) enum OwnKind {
+    /// A detail of reasoning that the vocabulary does not model.
+    Detail,
+    /// A call of a custom tool, which the client runs.
+    /// <https://platform.openai.com/docs/guides/function-calling#custom-tools>
+    CustomCall,
+}
+
+/// What a part of this dialect's own vocabulary is; nothing where it is the trace of what a vendor
+/// ran itself.
+pub(super) fn own_kind(part: &VendorPart) -> Option<OwnKind> {
+    if part.format != Dialect::OpenAiChat.as_str() {
+        return None;
+    }
+    match part.raw.get("type")?.as_str()? {
+        "custom" => Some(OwnKind::CustomCall),
+        kind if kind.starts_with("reasoning.") => Some(OwnKind::Detail),
+        _ => None,
+    }
 }
 
 /// Takes the member that gives a part its meaning; the others but the type are kept by name.
@@ -137,16 +159,16 @@ pub(super) fn spoken(value: Value, path: Path<'_>) -> Result<Part, Invalid> {
             }
         }
     }
+    let mut provider_data = ProviderData::new();
     let source = match (id, data) {
-        (Some(id), Some(base64)) => {
-            extra.insert("id".to_owned(), id.into());
-            Source::Data(DataSource { media_type: None, base64 })
-        }
-        (None, Some(base64)) => Source::Data(DataSource { media_type: None, base64 }),
         (Some(id), None) => Source::id(id),
         (None, None) => return Err(Invalid::missing(path.member("id"))),
+        (id, Some(base64)) => {
+            let seen_again = id.map(|id| json!({ "audio": { "id": id } }));
+            provider_data.extend(seen_again.map(|seen| (Dialect::OpenAiChat.to_string(), seen)));
+            Source::Data(DataSource { media_type: None, base64 })
+        }
     };
-    let provider_data = ProviderData::new();
     Ok(Part::Audio(AudioPart { source, format: None, transcript, provider_data, extra }))
 }
 

@@ -5,26 +5,32 @@
 //! received sends back all of it.
 //! <https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks>
 
-use allos_plugin_api::ReasoningPart;
-use serde_json::{Value, json};
+use allos_plugin_api::{Part, ReasoningPart};
+use serde_json::{Map, Value, json};
 
+use super::part::vendor_part;
 use super::tool::provider_data;
 use crate::gateway::json::{Invalid, Path, items, members, text};
 
 /// Where a detail carries what is of one vendor alone.
 const EXTRA_CONTENT: &str = "extra_content";
 
-/// Reads `reasoning_details`.
-pub(super) fn details(value: Value, path: Path<'_>) -> Result<Vec<ReasoningPart>, Invalid> {
-    items(value, path, detail)
+/// Reads `reasoning_details`. A detail of another type than these stays as it came.
+pub(super) fn details(value: Value, path: Path<'_>) -> Result<Vec<Part>, Invalid> {
+    items(value, path, |detail, at| match detail.get("type").and_then(Value::as_str) {
+        Some("reasoning.text" | "reasoning.summary" | "reasoning.encrypted") => {
+            read_detail(detail, at).map(Part::Reasoning)
+        }
+        _ => vendor_part(detail, at).map(Part::Vendor),
+    })
 }
 
-fn detail(value: Value, path: Path<'_>) -> Result<ReasoningPart, Invalid> {
+fn read_detail(value: Value, path: Path<'_>) -> Result<ReasoningPart, Invalid> {
     let mut part = ReasoningPart::default();
     for (name, value) in members(value, path)? {
         let at = path.member(&name);
         match name.as_str() {
-            "type" if is_modelled(&value) => part.summary |= value == "reasoning.summary",
+            "type" => part.summary |= value == "reasoning.summary",
             "text" => part.text = text(value, at)?,
             "summary" => {
                 part.text = text(value, at)?;
@@ -43,29 +49,29 @@ fn detail(value: Value, path: Path<'_>) -> Result<ReasoningPart, Invalid> {
     Ok(part)
 }
 
-fn is_modelled(kind: &Value) -> bool {
-    matches!(kind.as_str(), Some("reasoning.text" | "reasoning.summary" | "reasoning.encrypted"))
-}
-
 /// Joins the plain text with the details. Where the details have text, the plain text is a
 /// rendering of it and says nothing new.
-pub(super) fn merge(text: Option<String>, details: Vec<ReasoningPart>) -> Vec<ReasoningPart> {
-    let rendered = details.iter().any(|part| !part.text.is_empty());
-    let plain = text.filter(|_| !rendered);
-    let plain = plain.map(|text| ReasoningPart { text, ..ReasoningPart::default() });
+pub(super) fn merge(text: Option<String>, details: Vec<Part>) -> Vec<Part> {
+    let has_text = |part: &Part| matches!(part, Part::Reasoning(part) if !part.text.is_empty());
+    let plain = text.filter(|_| !details.iter().any(has_text));
+    let plain =
+        plain.map(|text| Part::Reasoning(ReasoningPart { text, ..ReasoningPart::default() }));
     plain.into_iter().chain(details).collect()
 }
 
-/// Mistral's thinking part: a list of texts. <https://docs.mistral.ai/capabilities/reasoning>
+/// Mistral's thinking part: a list, kept whole unless it holds one text and nothing else.
+/// <https://docs.mistral.ai/capabilities/reasoning>
 pub(super) fn thinking(value: Value, path: Path<'_>) -> Result<ReasoningPart, Invalid> {
     let mut part = ReasoningPart::default();
     for (name, value) in members(value, path)? {
-        let at = path.member(&name);
         match name.as_str() {
             "type" => {}
-            "thinking" if value.is_string() => part.text = text(value, at)?,
-            "thinking" => part.text = items(value, at, thought)?.concat(),
-            "signature" => part.signature = Some(text(value, at)?),
+            "thinking" => {
+                part.text = thought(&value, path.member(&name))?;
+                if !is_one_text(&value) {
+                    part.extra.insert(name, value);
+                }
+            }
             _ => {
                 part.extra.insert(name, value);
             }
@@ -74,9 +80,20 @@ pub(super) fn thinking(value: Value, path: Path<'_>) -> Result<ReasoningPart, In
     Ok(part)
 }
 
-fn thought(value: Value, path: Path<'_>) -> Result<String, Invalid> {
-    let thought = members(value, path)?.find(|(name, _)| name == "text");
-    thought.map_or_else(|| Ok(String::new()), |(_, value)| text(value, path.member("text")))
+fn thought(thinking: &Value, path: Path<'_>) -> Result<String, Invalid> {
+    match thinking {
+        Value::String(text) => Ok(text.clone()),
+        Value::Array(pieces) => {
+            Ok(pieces.iter().filter_map(|piece| piece.get("text")?.as_str()).collect())
+        }
+        other => Err(Invalid::wrong_type(path, "a list", other)),
+    }
+}
+
+fn is_one_text(thinking: &Value) -> bool {
+    let [piece] = thinking.as_array().map(Vec::as_slice).unwrap_or_default() else { return false };
+    let members = piece.as_object().map(Map::len);
+    members == Some(2) && piece["type"] == "text" && piece["text"].is_string()
 }
 
 /// Whether a vendor must see more of a reasoning part again than its text.
@@ -85,6 +102,8 @@ pub(super) fn is_opaque(part: &ReasoningPart) -> bool {
         || part.redacted.is_some()
         || part.id.is_some()
         || part.format.is_some()
+        || part.summary
+        || part.extra.contains_key("index")
         || !part.provider_data.is_empty()
 }
 

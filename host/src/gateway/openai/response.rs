@@ -5,11 +5,12 @@
 //! text nor a call that the client could run.
 
 use allos_plugin_api::{
-    Annotation, AudioPart, Choice, Extra, FinishReason, ImagePart, Logprobs, Part, ProviderData,
-    ProviderResponse, ReasoningPart, Source, TokenLogprob, ToolCall, Usage,
+    Annotation, AudioPart, Choice, Dialect, Extra, FinishReason, ImagePart, Logprobs, Part,
+    ProviderData, ProviderResponse, ReasoningPart, Source, TokenLogprob, ToolCall, Usage,
 };
 use serde_json::{Map, Value, json};
 
+use super::part::{OwnKind, own_kind};
 use super::reasoning::{is_opaque, write_detail};
 use crate::gateway::request_id::{random_id, unix_seconds};
 
@@ -43,12 +44,18 @@ fn choice(choice: &Choice) -> Value {
 struct Answer<'a> {
     text: Option<String>,
     refusal: Option<String>,
-    reasoning: Vec<&'a ReasoningPart>,
+    reasoning: Vec<Thought<'a>>,
     calls: Vec<Value>,
     annotations: Vec<Value>,
     images: Vec<Value>,
     audio: Option<Value>,
     extra_content: Option<Value>,
+}
+
+/// A piece of the reasoning.
+enum Thought<'a> {
+    Modelled(&'a ReasoningPart),
+    AsItCame(&'a Value),
 }
 
 fn message(parts: &[Part]) -> Value {
@@ -69,7 +76,12 @@ impl<'a> Answer<'a> {
                 self.extra_content = data.or(self.extra_content.take());
             }
             Part::Refusal(part) => self.refusal.get_or_insert_default().push_str(&part.text),
-            Part::Reasoning(part) => self.reasoning.push(part),
+            Part::Reasoning(part) => self.reasoning.push(Thought::Modelled(part)),
+            Part::Vendor(part) => match own_kind(part) {
+                Some(OwnKind::Detail) => self.reasoning.push(Thought::AsItCame(&part.raw)),
+                Some(OwnKind::CustomCall) => self.calls.push(part.raw.clone()),
+                None => {}
+            },
             Part::ToolCall(call) => self.calls.push(tool_call(call)),
             Part::Image(part) => self.images.extend(image(part)),
             Part::Audio(part) => self.audio = Some(audio(part)),
@@ -105,13 +117,25 @@ impl<'a> Answer<'a> {
 }
 
 /// The text for every client, and the details where a vendor must see more than the text again.
-fn write_reasoning(parts: &[&ReasoningPart], message: &mut Map<String, Value>) {
-    let text: String = parts.iter().map(|part| part.text.as_str()).collect();
+fn write_reasoning(thoughts: &[Thought<'_>], message: &mut Map<String, Value>) {
+    let text = |thought: &Thought<'_>| match thought {
+        Thought::Modelled(part) => part.text.clone(),
+        Thought::AsItCame(_) => String::new(),
+    };
+    let text: String = thoughts.iter().map(text).collect();
     if !text.is_empty() {
         message.insert("reasoning_content".to_owned(), text.into());
     }
-    if parts.iter().any(|part| is_opaque(part)) {
-        let details = parts.iter().enumerate().map(|(index, part)| write_detail(part, index));
+    let is_opaque = |thought: &Thought<'_>| match thought {
+        Thought::Modelled(part) => is_opaque(part),
+        Thought::AsItCame(_) => true,
+    };
+    if thoughts.iter().any(is_opaque) {
+        let detail = |(index, thought): (usize, &Thought<'_>)| match thought {
+            Thought::Modelled(part) => write_detail(part, index),
+            Thought::AsItCame(detail) => (*detail).clone(),
+        };
+        let details = thoughts.iter().enumerate().map(detail);
         message.insert("reasoning_details".to_owned(), details.collect());
     }
 }
@@ -187,6 +211,10 @@ pub(super) fn image(part: &ImagePart) -> Option<Value> {
 /// Sound that the model made.
 pub(super) fn audio(part: &AudioPart) -> Value {
     let mut audio = part.extra.clone();
+    let seen_again = part.provider_data.get(Dialect::OpenAiChat.as_str());
+    if let Some(id) = seen_again.and_then(|data| data.pointer("/audio/id")) {
+        audio.insert("id".to_owned(), id.clone());
+    }
     match &part.source {
         Source::Data(data) => audio.insert("data".to_owned(), data.base64.as_str().into()),
         Source::Id(source) => audio.insert("id".to_owned(), source.id.as_str().into()),

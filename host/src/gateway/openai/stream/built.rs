@@ -13,6 +13,7 @@ use allos_plugin_api::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::gateway::openai::part::{OwnKind, own_kind};
 use crate::gateway::openai::reasoning::{is_opaque, write_detail};
 use crate::gateway::openai::response::{
     annotation, audio, extra_content, finish_reason, image, logprobs, tool_call, usage,
@@ -209,6 +210,11 @@ impl Choice {
         json!({ "tool_calls": [call] })
     }
 
+    fn whole_call(&mut self, mut call: Value) -> Value {
+        call["index"] = self.next_call().into();
+        json!({ "tool_calls": [call] })
+    }
+
     fn next_call(&mut self) -> u32 {
         self.calls += 1;
         self.calls - 1
@@ -259,11 +265,11 @@ impl Choice {
             Part::Refusal(part) => Some(json!({ "refusal": part.text })),
             Part::Image(part) => image(part).map(|image| json!({ "images": [image] })),
             Part::Audio(part) => Some(json!({ "audio": audio(part) })),
-            Part::ToolCall(call) => {
-                let mut written = tool_call(call);
-                written["index"] = self.next_call().into();
-                Some(json!({ "tool_calls": [written] }))
-            }
+            Part::ToolCall(call) => Some(self.whole_call(tool_call(call))),
+            Part::Vendor(part) => match own_kind(part)? {
+                OwnKind::Detail => Some(json!({ "reasoning_details": [part.raw] })),
+                OwnKind::CustomCall => Some(self.whole_call(part.raw.clone())),
+            },
             Part::Reasoning(part) => {
                 let mut delta = self.detail(part).unwrap_or_else(|| json!({}));
                 if !part.text.is_empty() {
@@ -282,6 +288,7 @@ fn reasoning(start: &ReasoningStart) -> ReasoningPart {
         redacted: start.redacted.clone(),
         id: start.id.clone(),
         format: start.format.clone(),
+        extra: start.extra.clone(),
         ..ReasoningPart::default()
     }
 }
