@@ -8,14 +8,13 @@
 //! - <https://platform.openai.com/docs/guides/audio>
 
 use allos_plugin_api::{
-    AudioPart, Event, Part, PartEnd, ProviderData, Signature, Source, ToolCallDelta, ToolCallStart,
-    WholePart,
+    AudioPart, DataSource, Event, Part, PartEnd, ProviderData, Signature, Source, ToolCallDelta,
+    ToolCallStart, WholePart,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::FORMAT;
 use crate::response::{rest, take, text, vendor_part};
 
 /// The calls of one answer.
@@ -135,14 +134,14 @@ impl Voice {
 
     pub(crate) fn finish(self, index: u32) -> Option<Event> {
         let id = self.id?;
-        let mut seen_again = ProviderData::new();
-        seen_again.insert(FORMAT.to_owned(), json!({ "audio": { "id": id } }));
+        let base64 = STANDARD.encode(self.data);
+        let about = json!({ "id": id, "expires_at": self.expires_at });
         let part = Part::Audio(AudioPart {
-            source: Source::data("", STANDARD.encode(self.data)),
+            source: Source::Data(DataSource { media_type: None, base64 }),
             format: None,
             transcript: (!self.transcript.is_empty()).then_some(self.transcript),
-            provider_data: seen_again,
-            extra: rest(&json!({ "expires_at": self.expires_at }), &[]),
+            provider_data: ProviderData::new(),
+            extra: rest(&about, &[]),
         });
         Some(Event::Part(WholePart { index, part }))
     }

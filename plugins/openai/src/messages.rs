@@ -19,9 +19,17 @@ use crate::request::{keep_known, object, vendor, without_nulls};
 use crate::response::text;
 
 /// Members of a message that the normalised form keeps by name, and that are sent as they came:
-/// `prefix` of Mistral and its kin, OpenRouter's `cache_control` and `annotations`.
-const MEMBERS: [&str; 6] =
-    ["annotations", "audio", "cache_control", "function_call", "partial", "prefix"];
+/// `prefix` of Mistral and its kin, OpenRouter's `cache_control` and
+/// `annotations`, Google's `extra_content`.
+const MEMBERS: [&str; 7] = [
+    "annotations",
+    "audio",
+    "cache_control",
+    "extra_content",
+    "function_call",
+    "partial",
+    "prefix",
+];
 /// Members of a part. <https://openrouter.ai/docs/features/prompt-caching>
 const PART_MEMBERS: [&str; 3] = ["cache_control", "document_name", "prompt_cache_breakpoint"];
 /// Members of a tool call: Google's place for signatures, and Mistral's number of the call.
@@ -128,12 +136,12 @@ impl Writer<'_> {
             Part::Image(_) => beside.images.push(self.part(part)?),
             Part::Audio(part) => beside.audio = Some(self.spoken(part)?),
             Part::Vendor(VendorPart { format, raw, .. }) if format == FORMAT => {
-                let kind = raw["type"].as_str().unwrap_or_default();
-                match kind {
-                    "custom" => beside.calls.push(raw.clone()),
-                    _ if kind.starts_with("reasoning.") => beside.details.push(raw.clone()),
-                    _ => beside.content.push(raw.clone()),
-                }
+                let list = match raw["type"].as_str() {
+                    Some("custom") => &mut beside.calls,
+                    Some(kind) if kind.starts_with("reasoning.") => &mut beside.details,
+                    _ => &mut beside.content,
+                };
+                list.push(raw.clone());
             }
             Part::Text(text) => {
                 self.annotations(text, beside);
@@ -150,9 +158,8 @@ impl Writer<'_> {
         match self.options.reasoning_field {
             ReasoningField::None => self.warn("reasoning"),
             ReasoningField::ReasoningDetails => {
-                let is_detail =
-                    is_opaque || part.summary || part.id.is_some() || part.format.is_some();
-                if is_detail || part.extra.contains_key("index") {
+                let is_named = part.summary || part.id.is_some() || part.format.is_some();
+                if is_opaque || is_named || !part.extra.is_empty() {
                     beside.details.push(detail(part));
                 }
                 beside.thought.push_str(&part.text);

@@ -11,8 +11,8 @@
 
 use allos_plugin_api::{
     Annotation, AnnotationAdded, Event, Extra, Finish, FinishReason, ImagePart, Logprobs, Part,
-    ProviderData, ReasoningStart, Signature, Source, TextDelta, TokenLogprob, Usage, VendorPart,
-    WholePart,
+    PartEnd, ProviderData, ReasoningStart, Signature, Source, TextDelta, TokenLogprob, Usage,
+    VendorPart, WholePart,
 };
 use serde_json::Value;
 
@@ -26,6 +26,8 @@ pub(crate) struct Answer {
     next: u32,
     calls: Calls,
     voice: Voice,
+    /// What the vendor must see again with the text, by the name of its format.
+    seen_again: ProviderData,
     finish: Option<String>,
 }
 
@@ -63,6 +65,7 @@ impl Answer {
         }
         self.calls.read_retired(&message["function_call"], &mut self.next, &mut events);
         self.voice.read(&message["audio"]);
+        self.seen_again.extend(rest(&message["extra_content"], &[]));
         for annotation in items(&message["annotations"]) {
             let (index, _) = self.part(Kind::Text);
             let annotation = read_annotation(annotation);
@@ -80,9 +83,13 @@ impl Answer {
     }
 
     /// The events that complete the answer, its finish last.
-    pub(crate) fn finish(self) -> Vec<Event> {
-        let reason = finish_reason(self.finish, !self.calls.is_empty());
+    pub(crate) fn finish(mut self) -> Vec<Event> {
         let mut events = Vec::new();
+        if !self.seen_again.is_empty() {
+            let (index, _) = self.part(Kind::Text);
+            events.push(Event::TextEnd(PartEnd { index, provider_data: self.seen_again }));
+        }
+        let reason = finish_reason(self.finish, !self.calls.is_empty());
         self.calls.finish(&mut events);
         events.extend(self.voice.finish(self.next));
         events.push(Event::Finish(reason));
