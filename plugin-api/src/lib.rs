@@ -66,7 +66,32 @@ mod sse;
 mod tagged;
 mod tool;
 
-/// Exports a provider from a plugin.
+/// A name that breaks the rule does not compile, and says why:
+///
+/// ```compile_fail
+/// use allos_plugin_api::*;
+///
+/// struct Parrot;
+///
+/// #[provider("Polly Parrot")]
+/// impl Provider for Parrot {
+///     fn new(_config: ProviderConfig, _host: Host) -> Result<Self, ProviderError> {
+///         Ok(Parrot)
+///     }
+///
+///     async fn stream_chat(
+///         &self,
+///         _request: ChatRequest,
+///         _chunks: &mut ChunkSink,
+///     ) -> Result<(), ProviderError> {
+///         Ok(())
+///     }
+///
+///     async fn context_window(&self, _model: &str) -> Result<Option<u64>, ProviderError> {
+///         Ok(None)
+///     }
+/// }
+/// ```
 pub use allos_plugin_macros::provider;
 pub use chunk::{
     AnnotationAdded, Event, PartEnd, PartStart, ProviderChunk, ReasoningStart, Signature, Start,

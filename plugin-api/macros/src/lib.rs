@@ -1,7 +1,7 @@
 //! `#[provider("name")]`: exports an allos provider from a plugin.
 //!
-//! The macro reads what the author declares ([`declaration`]), and writes the exported header and
-//! the static descriptor behind the implementation ([`export`]). It is used through
+//! The macro reads what the author declares (`declaration`), and writes the exported header and
+//! the static descriptor behind the implementation (`export`). It is used through
 //! `allos-plugin-api`, whose documentation shows a complete plugin.
 
 mod declaration;
