@@ -55,3 +55,27 @@ impl Closer {
         tokio::time::timeout(LAST_WORDS, server).await.unwrap_or(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_goes_on_is_cut_off() -> io::Result<()> {
+        let (closing, closer) = channel();
+        let (stop, stopped) = oneshot::channel();
+        let server = async {
+            closing.closed().await;
+            Ok(())
+        };
+        stop.send(()).map_err(|()| io::Error::other("nobody waits"))?;
+        closer.bound(server, stopped, Duration::ZERO).await
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ends_by_itself_is_not_waited_for() -> io::Result<()> {
+        let (_, closer) = channel();
+        let (_stop, stopped) = oneshot::channel();
+        closer.bound(async { Ok(()) }, stopped, Duration::from_secs(30)).await
+    }
+}

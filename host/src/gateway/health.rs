@@ -21,6 +21,7 @@ async fn alive() -> Response {
 
 /// Ready from the first instance that can answer.
 async fn ready(State(gateway): State<Shared>) -> Response {
+    let report = gateway.host.report();
     let instances = gateway.host.registry().instances();
     let ready = instances.filter(|instance| *instance.state() == InstanceState::Ready).count();
     let (status, word) = match ready {
@@ -30,6 +31,8 @@ async fn ready(State(gateway): State<Shared>) -> Response {
     let facts = json!({
         "status": word,
         "instances_ready": ready,
+        "plugins_loaded": report.loaded().count(),
+        "plugins_quarantined": report.quarantined().count(),
     });
     (status, Json(facts)).into_response()
 }

@@ -61,7 +61,7 @@ impl Invalid {
 
     /// A member that must be there and is not.
     pub(crate) fn missing(path: Path<'_>) -> Self {
-        Self::new(path, "missing_required_parameter", "is required and missing")
+        Self::new(path, "missing_required_parameter", "required but missing")
     }
 
     /// A value of another type than the member has.

@@ -30,8 +30,8 @@ use axum::response::Response;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
-use crate::Host;
 use crate::config::{GatewayConfig, SecretError, SecretSource};
+use crate::{Host, Target};
 use access::Access;
 use closing::Closing;
 use error::Failure;
@@ -66,6 +66,13 @@ struct Gateway {
     access: Access,
     max_body_bytes: usize,
     closing: Closing,
+}
+
+impl Gateway {
+    /// The provider and the model that a name in a request's body means.
+    fn resolve(&self, name: &str) -> Result<Target, Failure> {
+        self.host.resolve(name).map_err(|error| error.with_param("model").into())
+    }
 }
 
 type Shared = Arc<Gateway>;

@@ -37,7 +37,7 @@ pub(super) async fn create(
 ) -> Result<Response, OpenAiError> {
     let body::JsonBody { text, value } = body::read(request, gateway.max_body_bytes).await?;
     let mut client = read(value, text).map_err(Failure::from)?;
-    let Target { provider, model } = gateway.host.resolve(&client.chat.model)?;
+    let Target { provider, model } = gateway.resolve(&client.chat.model)?;
     let name = std::mem::replace(&mut client.chat.model, model);
     if client.stream {
         Ok(stream_answer(&gateway, &provider, client, name).await?)

@@ -36,7 +36,7 @@ pub(super) async fn create(
 ) -> Result<Response, OpenAiError> {
     let body::JsonBody { text, value } = body::read(request, gateway.max_body_bytes).await?;
     let (mut request, encoding) = read(value, text).map_err(Failure::from)?;
-    let Target { provider, model } = gateway.host.resolve(&request.model)?;
+    let Target { provider, model } = gateway.resolve(&request.model)?;
     let name = std::mem::replace(&mut request.model, model);
     let mut reply = provider.embed(request).await?;
     let mut response = match reply.body.take() {
@@ -59,7 +59,7 @@ fn read(body: Value, json: String) -> Result<(EmbedRequest, Encoding), Invalid> 
     for (name, value) in members(body, path)? {
         let at = path.member(&name);
         match name.as_str() {
-            "model" => model = Some(text(value, at)?),
+            "model" => model = Some(super::request::model(value, at)?),
             "input" => input = Some(inputs(value, at)?),
             "encoding_format" => encoding = read_encoding(&text(value, at)?, at)?,
             "dimensions" => request.dimensions = Some(small_count(&value, at)?),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use allos_plugin_api::{ErrorKind, Model};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -31,8 +32,12 @@ pub(super) async fn list(State(gateway): State<Shared>) -> Response {
 /// One model. A name that resolves is found even where its provider cannot list models.
 pub(super) async fn retrieve(
     State(gateway): State<Shared>,
-    Path(id): Path<String>,
+    path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, OpenAiError> {
+    let Path(id) = path.map_err(|_| {
+        let message = "the model's name in the path is not UTF-8";
+        Failure::new(StatusCode::NOT_FOUND, ErrorKind::ModelNotFound, message)
+    })?;
     if let Some(route) = routes(&gateway).find(|route| route["id"] == id.as_str()) {
         return Ok(json_response(route.to_string()));
     }

@@ -61,7 +61,7 @@ impl Draft {
         let at = body.member(&name);
         let chat = &mut self.chat;
         match name.as_str() {
-            "model" => self.model = Some(text(value, at)?),
+            "model" => self.model = Some(model(value, at)?),
             "messages" => {
                 chat.messages = items(value, at, message)?;
                 self.has_messages = true;
@@ -121,6 +121,14 @@ impl Draft {
         }
         chat.body = Some(RawBody::new(Dialect::OpenAiChat, json));
         Ok(ClientRequest { chat, stream: self.stream, include_usage: self.include_usage })
+    }
+}
+
+/// The name of a model, of which there is none without characters.
+pub(super) fn model(value: Value, path: Path<'_>) -> Result<String, Invalid> {
+    match text(value, path)? {
+        name if name.is_empty() => Err(Invalid::value(path, "must not be empty")),
+        name => Ok(name),
     }
 }
 
