@@ -5,7 +5,7 @@
 
 mod export;
 pub(crate) mod frames;
-pub mod panic;
+mod panic;
 pub mod payload;
 pub(crate) mod slot;
 pub mod static_descriptor;

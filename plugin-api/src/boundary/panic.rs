@@ -1,7 +1,7 @@
 //! Panics end a call, never the host.
 //!
 //! An unwinding panic must not cross the vtable: it would end the process. Every call, every poll
-//! and every drop of an author's value runs inside [`contain`]. The panic's own payload may panic
+//! and every drop of an author's value runs inside `contain`. The panic's own payload may panic
 //! when it is dropped, so that is contained too; what panics even then is leaked.
 
 use std::any::Any;
@@ -49,7 +49,7 @@ impl<T> Contained<T> {
         Self(Some(value))
     }
 
-    /// The value, to be read. Call the author's code on it only inside [`contain`].
+    /// The value, to be read. Call the author's code on it only inside `contain`.
     pub(crate) fn get(&self) -> &T {
         self.0.as_ref().unwrap_or_else(|| unreachable!("the value is taken by drop alone"))
     }
