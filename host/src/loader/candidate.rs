@@ -164,6 +164,12 @@ impl Reason {
         Self { text: one_line(text.as_ref()), hint: None }
     }
 
+    /// A file that is not whole, in the words of its parser.
+    pub(super) fn damaged(detail: impl fmt::Display) -> Self {
+        let detail = detail.to_string().replacen("Invalid", "invalid", 1);
+        Self::new(format!("the file is truncated or damaged: {detail}")).hint("copy it again")
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

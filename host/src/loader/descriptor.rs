@@ -75,20 +75,15 @@ fn parse(content: &[u8]) -> Result<object::File<'_>, Reason> {
         Ok(FileKind::DyldCache) | Err(_) => return Err(no_library(content)),
         Ok(_) => {}
     }
-    object::File::parse(content).map_err(|error| damaged(&error.to_string()))
+    object::File::parse(content).map_err(Reason::damaged)
 }
 
 fn no_library(content: &[u8]) -> Reason {
     if content.starts_with(b"\x7fELF") {
-        return damaged("it ends within its first header");
+        return Reason::damaged("it ends within its first header");
     }
     Reason::new("not a library at all: it is no ELF, Mach-O or PE file")
         .hint("a plugin folder holds the libraries that `cargo build` makes")
-}
-
-fn damaged(detail: &str) -> Reason {
-    let detail = detail.replacen("Invalid", "invalid", 1);
-    Reason::new(format!("the file is truncated or damaged: {detail}")).hint("copy it again")
 }
 
 /// A segment that ends after the file would crash the process that maps it.
@@ -99,7 +94,7 @@ fn check_complete(file: &object::File<'_>, content: &[u8]) -> Result<(), Reason>
     if file.segments().all(|segment| is_within(segment.file_range())) {
         Ok(())
     } else {
-        Err(damaged("a segment ends after the end of the file"))
+        Err(Reason::damaged("a segment ends after the end of the file"))
     }
 }
 
@@ -114,7 +109,7 @@ fn section<'content>(file: &object::File<'content>) -> Result<&'content [u8], Re
             "export a provider with `#[provider(\"name\")]`, or move the file out of the folder",
         ));
     };
-    section.data().map_err(|error| damaged(&error.to_string()))
+    section.data().map_err(Reason::damaged)
 }
 
 fn unusable(error: &DescriptorError) -> Reason {
@@ -145,3 +140,6 @@ fn check_statements(descriptor: &Descriptor) -> Result<(), Reason> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,9 +37,7 @@ pub(super) fn needs(file: &object::File<'_>) -> Result<Needs, Reason> {
         object::File::Elf64(file) => needs_of(file),
         _ => Ok(Needs::default()),
     };
-    needs.map_err(|error| {
-        Reason::new(format!("the file is truncated or damaged: {error}")).hint("copy it again")
-    })
+    needs.map_err(Reason::damaged)
 }
 
 /// The versions that a library defines.

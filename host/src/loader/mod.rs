@@ -63,6 +63,7 @@ impl Loader {
     /// The same, on the calling thread.
     pub fn load_blocking(&self) -> (LoadReport, Vec<LoadedPlugin>) {
         let (report, session) = self.run(LOAD);
+        stage::prune(&self.cache_dir);
         report.log();
         (report, session.loaded)
     }

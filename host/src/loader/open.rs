@@ -26,17 +26,23 @@ const OTHER_BUILD: &str = "rebuild it with the allos-plugin-api of this host";
 /// The stage. A content that is open already is not opened again.
 pub(super) fn open(admission: &mut Admission, session: &mut Session) -> Result<(), Reason> {
     let hash = found(admission.hash)?;
+    let stated = found(admission.descriptor.as_deref())?;
+    let path = found(admission.staged.as_deref())?;
     let known = session.opened.get(&hash).copied();
-    let module = known.map_or_else(|| module_of(found(admission.staged.as_deref())?), Ok)?;
+    let module = known.map_or_else(|| module_of(path, stated), Ok)?;
     session.opened.insert(hash, module);
-    compare(found(admission.descriptor.as_deref())?, module)?;
     admission.module = Some(module);
     Ok(())
 }
 
-fn module_of(path: &Path) -> Result<PluginRef, Reason> {
+/// All that runs foreign code is within this.
+fn module_of(path: &Path, stated: &Descriptor) -> Result<PluginRef, Reason> {
     let _held = stdout::hold();
-    let opened = catch_unwind(AssertUnwindSafe(|| library_header(path).and_then(root_module)));
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let module = root_module(library_header(path)?)?;
+        compare(stated, module)?;
+        Ok(module)
+    }));
     flush_c_streams();
     opened.unwrap_or_else(|_| Err(Reason::new("it panicked while it was opened")))
 }

@@ -3,12 +3,13 @@
 //! Overwriting a library that is mapped crashes the process, and renaming another over it makes
 //! `dlopen` return the old one. So nothing is opened where an operator puts files. The bytes that
 //! were checked are the bytes that are hashed and written here; a copy that is already there is
-//! compared with them, byte for byte.
+//! compared with them, byte for byte. Copies that no host has used for a week are removed.
 
 use std::env::consts::DLL_SUFFIX;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use super::admission::{Admission, Session};
 use super::candidate::{ContentHash, Reason};
@@ -16,6 +17,9 @@ use crate::io_reason::io_reason;
 
 /// The folder of the copies, within the cache.
 const FOLDER: &str = "plugins";
+
+/// How long a copy stays after its last use. A library that is mapped outlives its file.
+const KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// Where copies live unless the configuration says otherwise: `$XDG_CACHE_HOME/allos`, else
 /// `~/.cache/allos`, else a folder of this user's in the system's folder for temporary files.
@@ -52,10 +56,30 @@ fn store(cache_dir: &Path, hash: ContentHash, content: &[u8]) -> Result<PathBuf,
     let folder = std::path::absolute(cache_dir).map_err(unusable)?.join(FOLDER);
     make_private(&folder).map_err(unusable)?;
     let path = folder.join(format!("{hash}{DLL_SUFFIX}"));
-    if !holds(&path, content) {
+    if holds(&path, content) {
+        mark_used(&path);
+    } else {
         write(&folder, &path, content).map_err(unusable)?;
     }
     Ok(path)
+}
+
+/// Removes copies that were not used for long. What cannot be removed stays.
+pub(super) fn prune(cache_dir: &Path) {
+    let Ok(entries) = std::fs::read_dir(cache_dir.join(FOLDER)) else { return };
+    for entry in entries.flatten() {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = modified.ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+        if age.is_some_and(|age| age > KEPT) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// The time of the last use is the file's; where it cannot be set, the copy is made again one day.
+fn mark_used(path: &Path) {
+    let file = File::options().append(true).open(path);
+    let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
 }
 
 fn unusable(cache_dir: &Path, error: &Error) -> Reason {
@@ -152,15 +176,29 @@ mod tests {
     fn a_copy_that_was_changed_is_replaced_and_a_good_one_is_kept() {
         let cache = tempfile::tempdir().unwrap();
         let path = store_in(cache.path(), b"library").unwrap();
-        let written = || std::fs::metadata(&path).unwrap().modified().unwrap();
-        let first = written();
+        let place = || std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&path).unwrap());
+        let first = place();
         store_in(cache.path(), b"library").unwrap();
-        assert_eq!(written(), first);
+        assert_eq!(place(), first);
         for changed in [&b"librarx"[..], b"lib", b"library and more", b""] {
             std::fs::write(&path, changed).unwrap();
             store_in(cache.path(), b"library").unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), b"library");
         }
+    }
+
+    #[test]
+    fn a_copy_that_was_not_used_for_long_is_removed() {
+        let cache = tempfile::tempdir().unwrap();
+        let [used, unused, kept] =
+            ["used", "unused", "kept"].map(|it| store_in(cache.path(), it.as_bytes()).unwrap());
+        for old in [&used, &unused] {
+            let file = File::options().append(true).open(old).unwrap();
+            file.set_modified(SystemTime::now() - KEPT - Duration::from_hours(1)).unwrap();
+        }
+        store_in(cache.path(), b"used").unwrap();
+        prune(cache.path());
+        assert_eq!([&used, &unused, &kept].map(|path| path.exists()), [true, false, true]);
     }
 
     #[test]
