@@ -51,7 +51,7 @@ fn check_version(needed: &NeededVersion, paths: &[PathBuf]) -> Result<(), Reason
     }
     let Some(first) = defined.first() else { return Ok(()) };
     let newest = newest_like(version, first);
-    let here = newest.map_or_else(String::new, |newest| format!(", this system has {newest}"));
+    let here = newest.map_or_else(String::new, |newest| format!(", whose newest here is {newest}"));
     Err(Reason::new(format!("it needs {version} of `{library}`{here}"))
         .hint("build it on an older system, or upgrade this one"))
 }
@@ -147,7 +147,7 @@ mod tests {
     fn a_newer_glibc_is_named_beside_this_one() {
         let reason = format!("{:?}", check_with("libc.so.6", "GLIBC_9.99").unwrap_err());
         assert!(
-            reason.contains("it needs GLIBC_9.99 of `libc.so.6`, this system has GLIBC_2."),
+            reason.contains("it needs GLIBC_9.99 of `libc.so.6`, whose newest here is GLIBC_2."),
             "{reason}"
         );
     }

@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code)]
 
+use std::error::Error;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -113,7 +114,7 @@ fn compare(stated: &Descriptor, module: PluginRef) -> Result<(), Reason> {
 
 /// `dlopen`'s message, without the path of the copy, which means nothing to an operator.
 fn not_opened(error: &libloading::Error, path: &Path) -> Reason {
-    let text = error.to_string();
+    let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
     let copy = path.display().to_string();
     let detail = text.rsplit(&format!("{copy}: ")).next().unwrap_or(&text);
     let reason = Reason::new(format!("it cannot be opened: {detail}"));
