@@ -11,6 +11,7 @@ use allos_plugin_api::{Dialect, ErrorKind, ProviderError, RawBody};
 use serde_json::Value;
 
 use crate::config::Service;
+use crate::response::items;
 
 /// Phrases by which services without a code of their own say that a prompt is too long.
 const TOO_LONG: [&str; 6] = [
@@ -41,21 +42,27 @@ pub(crate) fn refine(error: ProviderError, service: &Service) -> ProviderError {
 
 /// The error that a reply or a frame carries although its status was a success.
 pub(crate) fn in_reply(reply: &Value, text: &str) -> Option<ProviderError> {
-    let choices = reply["choices"].as_array().map(Vec::as_slice).unwrap_or_default();
     std::iter::once(reply)
-        .chain(choices)
+        .chain(items(&reply["choices"]))
         .find(|body| is_error(&body["error"]) || body["object"] == "error")
-        .map(|body| from_body(body, text))
+        .map(|body| of_body(body, reply, text))
 }
 
-/// An error of which only the body is known, and the text that it came in.
-pub(crate) fn from_body(body: &Value, text: &str) -> ProviderError {
+/// The error that a frame is by its name.
+pub(crate) fn in_frame(frame: &Value, text: &str) -> ProviderError {
+    of_body(frame, frame, text)
+}
+
+/// An error of which only the body is known. The text that it came in goes along where a client
+/// of this dialect sees by it that it is an error.
+fn of_body(body: &Value, reply: &Value, text: &str) -> ProviderError {
     let error = ProviderError::new(ErrorKind::Unavailable, "the upstream failed");
     let error = match status_of(&body["error"]["code"]).or_else(|| status_of(&body["code"])) {
         Some(status) => error.with_kind(ErrorKind::from_status(status)).with_status(status),
         None => error,
     };
-    describe(error.with_upstream_text(text), body, text)
+    let error = describe(error.with_upstream_text(text), body, text);
+    if is_error(&reply["error"]) { error } else { error.without_body() }
 }
 
 fn is_error(value: &Value) -> bool {
@@ -201,6 +208,9 @@ mod tests {
         let error = in_reply(&serde_json::from_str(text).unwrap(), text).unwrap();
         assert_eq!((error.kind(), error.status()), (&ErrorKind::RateLimit, Some(429)));
         assert_eq!(error.body().unwrap().json, text);
+        let text = r#"{"choices":[{"error":{"message":"lost"}}]}"#;
+        let error = in_reply(&serde_json::from_str(text).unwrap(), text).unwrap();
+        assert_eq!((error.message(), error.body()), ("lost", None));
         assert!(in_reply(&serde_json::json!({"error": null, "choices": []}), "").is_none());
     }
 }

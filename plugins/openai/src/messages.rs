@@ -57,11 +57,11 @@ struct Writer<'a> {
     written: Vec<Value>,
 }
 
-/// What goes into an assistant's message beside its content.
+/// The parts of an assistant's message, sorted by the members that they go into.
 #[derive(Default)]
-struct Beside {
+struct Sorted {
     content: Vec<Value>,
-    thought: String,
+    thought: Option<String>,
     details: Vec<Value>,
     refusal: String,
     calls: Vec<Value>,
@@ -90,93 +90,92 @@ impl Writer<'_> {
 
     fn plain(&mut self, message: &Message, parts: &[&Part]) -> Result<(), ProviderError> {
         let content = parts.iter().map(|part| self.part(part)).collect::<Result<_, _>>()?;
-        self.push(message, object([("content", joined(content))]));
+        self.push(message, joined(content), Map::new());
         Ok(())
     }
 
     fn assistant(&mut self, message: &Message, parts: &[&Part]) -> Result<(), ProviderError> {
-        let mut beside = Beside::default();
+        let mut sorted = Sorted::default();
         for part in parts {
-            self.sort(part, &mut beside)?;
+            self.sort(part, &mut sorted)?;
         }
-        let empty = beside.content.is_empty();
+        let empty = sorted.content.is_empty();
         let has_more =
-            !beside.calls.is_empty() || !beside.refusal.is_empty() || beside.audio.is_some();
-        let content = if empty && has_more { Value::Null } else { joined(beside.content) };
-        let mut members = object([("content", content)]);
-        let thought = (!beside.thought.is_empty()).then(|| json!(beside.thought));
-        let reasoning = match self.options.reasoning_field {
-            ReasoningField::ReasoningContent => "reasoning_content",
-            _ => "reasoning",
+            !sorted.calls.is_empty() || !sorted.refusal.is_empty() || sorted.audio.is_some();
+        let content = if empty && has_more { Value::Null } else { joined(sorted.content) };
+        let mut members = Map::new();
+        // DeepSeek wants to see its member again even where it is empty.
+        let (reasoning, even_empty) = match self.options.reasoning_field {
+            ReasoningField::ReasoningContent => ("reasoning_content", true),
+            _ => ("reasoning", false),
         };
-        members.extend(thought.map(|thought| (reasoning.to_owned(), thought)));
-        let refusal = (!beside.refusal.is_empty()).then(|| json!(beside.refusal));
+        let thought = sorted.thought.filter(|thought| even_empty || !thought.is_empty());
+        members.extend(thought.map(|thought| (reasoning.to_owned(), json!(thought))));
+        let refusal = (!sorted.refusal.is_empty()).then(|| json!(sorted.refusal));
         members.extend(refusal.map(|refusal| ("refusal".to_owned(), refusal)));
-        members.extend(beside.audio.map(|audio| ("audio".to_owned(), audio)));
+        members.extend(sorted.audio.map(|audio| ("audio".to_owned(), audio)));
         for (name, list) in [
-            ("reasoning_details", beside.details),
-            ("images", beside.images),
-            ("annotations", beside.annotations),
-            ("tool_calls", beside.calls),
+            ("reasoning_details", sorted.details),
+            ("images", sorted.images),
+            ("annotations", sorted.annotations),
+            ("tool_calls", sorted.calls),
         ] {
             if !list.is_empty() {
                 members.insert(name.to_owned(), Value::Array(list));
             }
         }
-        self.push(message, members);
+        self.push(message, content, members);
         Ok(())
     }
 
     /// Puts a part of an assistant's message where it belongs.
-    fn sort(&mut self, part: &Part, beside: &mut Beside) -> Result<(), ProviderError> {
+    fn sort(&mut self, part: &Part, sorted: &mut Sorted) -> Result<(), ProviderError> {
         match part {
-            Part::Reasoning(part) => self.reasoning(part, beside),
-            Part::Refusal(part) => beside.refusal.push_str(&part.text),
-            Part::ToolCall(call) => beside.calls.push(self.call(call)),
-            Part::Image(_) => beside.images.push(self.part(part)?),
-            Part::Audio(part) => beside.audio = Some(self.spoken(part)?),
+            Part::Reasoning(part) => self.reasoning(part, sorted),
+            Part::Refusal(part) => sorted.refusal.push_str(&part.text),
+            Part::ToolCall(call) => sorted.calls.push(self.call(call)),
+            Part::Image(_) => sorted.images.push(self.part(part)?),
+            Part::Audio(part) => sorted.audio = Some(self.spoken(part)?),
             Part::Vendor(VendorPart { format, raw, .. }) if format == FORMAT => {
                 let list = match raw["type"].as_str() {
-                    Some("custom") => &mut beside.calls,
-                    Some(kind) if kind.starts_with("reasoning.") => &mut beside.details,
-                    _ => &mut beside.content,
+                    Some("custom") => &mut sorted.calls,
+                    Some(kind) if kind.starts_with("reasoning.") => &mut sorted.details,
+                    _ => &mut sorted.content,
                 };
                 list.push(raw.clone());
             }
             Part::Text(text) => {
-                self.annotations(text, beside);
-                beside.content.push(self.part(part)?);
+                self.annotations(text, sorted);
+                sorted.content.push(self.part(part)?);
             }
-            _ => beside.content.push(self.part(part)?),
+            _ => sorted.content.push(self.part(part)?),
         }
         Ok(())
     }
 
-    /// Reasoning in the service's form; where it has none, a warning.
-    fn reasoning(&mut self, part: &ReasoningPart, beside: &mut Beside) {
+    /// Reasoning in the service's form; a warning of what has none.
+    fn reasoning(&mut self, part: &ReasoningPart, sorted: &mut Sorted) {
         let is_opaque = part.signature.is_some() || part.redacted.is_some();
         match self.options.reasoning_field {
-            ReasoningField::None => self.warn("reasoning"),
+            ReasoningField::None => return self.warn("reasoning of earlier answers"),
             ReasoningField::ReasoningDetails => {
                 let is_named = part.summary || part.id.is_some() || part.format.is_some();
                 if is_opaque || is_named || !part.extra.is_empty() {
-                    beside.details.push(detail(part));
+                    sorted.details.push(detail(part));
                 }
-                beside.thought.push_str(&part.text);
+                sorted.thought.get_or_insert_default().push_str(&part.text);
             }
-            ReasoningField::Thinking => {
+            ReasoningField::Thinking if !part.text.is_empty() || !is_opaque => {
                 let mut chunk = part.extra.clone();
                 chunk.insert("type".to_owned(), json!("thinking"));
                 let thinking = chunk.entry("thinking");
                 thinking.or_insert_with(|| json!([{ "type": "text", "text": part.text }]));
-                beside.content.push(Value::Object(chunk));
+                sorted.content.push(Value::Object(chunk));
             }
-            ReasoningField::ReasoningContent | ReasoningField::Reasoning => {
-                if is_opaque {
-                    self.warn("the signed or encrypted form of reasoning");
-                }
-                beside.thought.push_str(&part.text);
-            }
+            _ => sorted.thought.get_or_insert_default().push_str(&part.text),
+        }
+        if is_opaque && self.options.reasoning_field != ReasoningField::ReasoningDetails {
+            self.warn("the signed or encrypted form of reasoning");
         }
     }
 
@@ -194,11 +193,11 @@ impl Writer<'_> {
     }
 
     /// What is known of the sources of an answer, where it was said in this vocabulary.
-    fn annotations(&mut self, part: &TextPart, beside: &mut Beside) {
+    fn annotations(&mut self, part: &TextPart, sorted: &mut Sorted) {
         for annotation in &part.annotations {
             match &annotation.raw {
                 Some(raw) if raw[&annotation.kind].is_object() => {
-                    beside.annotations.push(raw.clone());
+                    sorted.annotations.push(raw.clone());
                 }
                 _ => self.warn("annotations"),
             }
@@ -308,8 +307,9 @@ impl Writer<'_> {
         }
     }
 
-    fn push(&mut self, message: &Message, mut members: Map<String, Value>) {
-        members.insert("role".to_owned(), json!(message.role));
+    fn push(&mut self, message: &Message, content: Value, more: Map<String, Value>) {
+        let mut members = object([("role", json!(message.role)), ("content", content)]);
+        members.extend(more);
         members.extend(message.name.as_ref().map(|name| ("name".to_owned(), json!(name))));
         self.keep(&message.extra, &MEMBERS, &mut members);
         self.written.push(Value::Object(members));
@@ -319,8 +319,12 @@ impl Writer<'_> {
         keep_known(extra, known, &format!("{}.", self.place), members, self.warnings);
     }
 
+    /// Warns once, however many messages it is about.
     fn warn(&mut self, what: &str) {
-        self.warnings.push(format!("ignored: {what} in {}", self.place));
+        let warning = format!("ignored: {what}");
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     fn refused(&self, what: &str) -> ProviderError {

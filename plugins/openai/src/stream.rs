@@ -112,7 +112,7 @@ impl Reader {
             self.annotate(ProviderError::malformed_reply(message).with_upstream_text(&event.data))
         })?;
         if event.event == "error" {
-            return Err(self.annotate(error::from_body(&frame, &event.data)));
+            return Err(self.annotate(error::in_frame(&frame, &event.data)));
         }
         Ok(frame)
     }
