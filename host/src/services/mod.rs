@@ -69,8 +69,9 @@ impl HostVtable for Services {
     }
 
     fn sleep(&self, milliseconds: u64) -> FfiFuture<()> {
-        let sleep = tokio::time::sleep(Duration::from_millis(milliseconds));
-        let sleeping = self.runtime.spawn(sleep);
+        // The timer is made on the host's runtime, too: on the plugin's thread there is none.
+        let duration = Duration::from_millis(milliseconds);
+        let sleeping = self.runtime.spawn(async move { tokio::time::sleep(duration).await });
         let stop = AbortOnDrop(sleeping.abort_handle());
         FfiFuture::new(wait(sleeping, stop))
     }
