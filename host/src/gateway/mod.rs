@@ -4,6 +4,12 @@
 //! a route. Each dialect is a folder whose files have the same names: `request` reads it into the
 //! normalised form, `response` and `stream` write that form, `error` gives failures its shape.
 //! Nothing here knows a plugin: a route resolves the model's name to a provider and asks it.
+//!
+//! Beside the body a response carries
+//! - `x-request-id`: the client's own id where it is sane, else a new one; it is in the log too,
+//! - `x-upstream-request-id` and the upstream's rate limits, where the provider told them,
+//! - `x-allos-warning`: what was asked and not done, one header each,
+//! - `retry-after` and `x-should-retry` on errors where asking again is a question.
 
 mod access;
 mod body;
