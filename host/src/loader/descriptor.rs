@@ -142,4 +142,5 @@ fn check_statements(descriptor: &Descriptor) -> Result<(), Reason> {
 }
 
 #[cfg(test)]
-mod tests;
+#[cfg(target_os = "linux")]
+pub(super) mod tests;

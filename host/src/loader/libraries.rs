@@ -125,7 +125,8 @@ fn paths_in(cache: &[u8]) -> HashMap<String, Vec<PathBuf>> {
     paths
 }
 
-#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+#[cfg(test)]
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod tests {
     use super::*;
 

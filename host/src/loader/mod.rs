@@ -91,3 +91,7 @@ impl Loader {
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests;

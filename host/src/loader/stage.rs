@@ -148,7 +148,8 @@ fn write(folder: &Path, path: &Path, content: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 

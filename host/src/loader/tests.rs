@@ -1,0 +1,82 @@
+//! Whole folders through the stages. Libraries that can really be opened are in the contract tests.
+
+use super::descriptor::tests::library;
+use super::*;
+
+/// A folder with these files, and a loader for it.
+fn folder(files: &[(&str, Vec<u8>)]) -> (tempfile::TempDir, Loader) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let name = format!("{name}{}", std::env::consts::DLL_SUFFIX);
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    let cache = folder.path().join("cache");
+    let loader = Loader::new(vec![folder.path().to_owned()], Some(cache));
+    (folder, loader)
+}
+
+fn lines(report: &LoadReport) -> Vec<String> {
+    report.candidates.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_file_that_is_refused_stops_no_other() {
+    let (_folder, loader) = folder(&[
+        ("a", b"not a library".to_vec()),
+        ("b", library("parrot")),
+        ("c", library("Parrot")),
+        ("d", library("crow")),
+    ]);
+    let report = loader.examine();
+    let states: Vec<bool> = report.candidates.iter().map(|it| it.refusal().is_some()).collect();
+    assert_eq!(states, [true, false, true, false]);
+    assert_eq!(report.quarantined().count(), 2);
+    assert_eq!(report.candidates[1].descriptor().unwrap().name, "parrot");
+}
+
+#[test]
+fn of_two_files_with_one_name_the_second_is_refused_and_both_are_named() {
+    let (folder, loader) = folder(&[("a", library("parrot")), ("b", library("parrot"))]);
+    let lines = lines(&loader.examine());
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    assert_eq!(lines[0], "a.so: candidate");
+    assert_eq!(
+        lines[1],
+        format!(
+            "b.so: quarantined at register: `{}` exports `parrot`, which `{}` exports already \
+             (hint: remove one of the two files)",
+            place("b.so"),
+            place("a.so")
+        )
+    );
+}
+
+#[test]
+fn examining_stages_nothing() {
+    let (folder, loader) = folder(&[("a", library("parrot"))]);
+    loader.examine();
+    assert!(!folder.path().join("cache").exists());
+}
+
+#[test]
+fn a_library_that_cannot_be_opened_is_refused_without_the_path_of_its_copy() {
+    let (_folder, loader) = folder(&[("a", library("parrot"))]);
+    let (report, plugins) = loader.load_blocking();
+    assert!(plugins.is_empty());
+    let line = report.candidates[0].to_string();
+    assert!(line.starts_with("a.so: quarantined at open: it cannot be opened: "), "{line}");
+    let hash = report.candidates[0].hash().unwrap().to_string();
+    assert!(!line.contains(&hash), "{line}");
+}
+
+#[tokio::test]
+async fn a_folder_that_does_not_exist_is_a_warning() {
+    let loader = Loader::new(vec!["nowhere".into()], None);
+    let (report, plugins) = loader.load().await;
+    assert!(plugins.is_empty() && report.candidates.is_empty());
+    assert_eq!(
+        report.warnings,
+        ["the plugin folder `nowhere` cannot be read: no such file or folder \
+          (hint: create it, or set `plugin_dirs`)"]
+    );
+}
