@@ -41,7 +41,10 @@ pub(super) fn message(value: Value, path: Path<'_>) -> Result<Message, Invalid> 
             "tool_calls" => draft.calls = items(value, at, tool_call)?,
             "refusal" => draft.refusal = Some(text(value, at)?),
             "reasoning_content" | "reasoning" if value.is_string() => {
-                draft.reasoning = Some(text(value, at)?).filter(|text| !text.is_empty());
+                let text = text(value, at)?;
+                if !text.is_empty() || draft.reasoning.is_none() {
+                    draft.reasoning = Some(text);
+                }
             }
             "reasoning_details" => draft.details = details(value, at)?,
             "audio" => draft.audio = Some(spoken(value, at)?),

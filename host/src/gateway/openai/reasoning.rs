@@ -50,10 +50,12 @@ fn read_detail(value: Value, path: Path<'_>) -> Result<ReasoningPart, Invalid> {
 }
 
 /// Joins the plain text with the details. Where the details have text, the plain text is a
-/// rendering of it and says nothing new.
+/// rendering of it and says nothing new. An empty one alone is kept: there are services that want
+/// the member back even where the model did not think.
 pub(super) fn merge(text: Option<String>, details: Vec<Part>) -> Vec<Part> {
     let has_text = |part: &Part| matches!(part, Part::Reasoning(part) if !part.text.is_empty());
-    let plain = text.filter(|_| !details.iter().any(has_text));
+    let says_more = |text: &String| details.is_empty() || !text.is_empty();
+    let plain = text.filter(says_more).filter(|_| !details.iter().any(has_text));
     let plain =
         plain.map(|text| Part::Reasoning(ReasoningPart { text, ..ReasoningPart::default() }));
     plain.into_iter().chain(details).collect()
