@@ -4,6 +4,7 @@
 //! modules and says of each file that it refuses why; a [`Host`] makes provider instances of the
 //! two and answers through them.
 
+pub mod cli;
 pub mod config;
 pub mod gateway;
 mod host;
