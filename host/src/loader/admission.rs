@@ -1,7 +1,7 @@
-//! The way of one file through the stages: one shape for all of them, in one list.
+//! The way of one file through the stages: one shape for all of them.
 //!
 //! A stage is a function that looks at an [`Admission`], adds to it, and lets it pass or gives a
-//! reason. A further stage (trust, probe) is one more line in the list.
+//! reason. Which stages there are, and in which order, is in `loader`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,24 +11,11 @@ use allos_plugin_abi::PluginRef;
 use allos_plugin_api::Descriptor;
 
 use super::candidate::{Candidate, CandidateState, ContentHash, LoadStage, Reason, Refusal};
-use super::register::LoadedPlugin;
+use super::loaded::LoadedPlugin;
 use super::scan::FoundFile;
-use super::{descriptor, open, register, stage};
 
 /// One stage: its name, and what it does.
 pub(super) type Step = (LoadStage, fn(&mut Admission, &mut Session) -> Result<(), Reason>);
-
-/// Everything, up to a plugin that can be called.
-pub(super) const LOAD: &[Step] = &[
-    (LoadStage::Descriptor, descriptor::describe),
-    (LoadStage::Stage, stage::stage),
-    (LoadStage::Open, open::open),
-    (LoadStage::Register, register::register),
-];
-
-/// What can be told without running anything.
-pub(super) const EXAMINE: &[Step] =
-    &[(LoadStage::Descriptor, descriptor::describe), (LoadStage::Register, register::claim_name)];
 
 /// A file on its way, with what the stages so far have found out.
 pub(super) struct Admission {

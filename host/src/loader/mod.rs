@@ -1,6 +1,6 @@
 //! From files in plugin folders to modules that can be called.
 //!
-//! [`Loader::load`] scans the folders and sends each file through the stages of `admission`, one
+//! [`Loader::load`] scans the folders and sends each file through the stages listed below, one
 //! file after another: descriptor, stage, open, register. A file that a stage refuses is
 //! quarantined with the stage, a reason and a hint, and stops nothing else. [`Loader::examine`]
 //! does the same without running anything that is in a file.
@@ -12,6 +12,7 @@ mod candidate;
 mod descriptor;
 mod elf;
 mod libraries;
+mod loaded;
 mod open;
 mod register;
 mod report;
@@ -22,10 +23,10 @@ mod target;
 
 use std::path::{Path, PathBuf};
 
-use admission::{EXAMINE, LOAD, Session};
+use admission::{Session, Step};
 pub use candidate::{Candidate, CandidateState, ContentHash, LoadStage, Refusal};
 pub use descriptor::read_descriptor;
-pub use register::LoadedPlugin;
+pub use loaded::LoadedPlugin;
 pub use report::LoadReport;
 pub use stage::default_cache_dir;
 
@@ -75,7 +76,7 @@ impl Loader {
         self.run(EXAMINE).0
     }
 
-    fn run(&self, steps: &[admission::Step]) -> (LoadReport, Session) {
+    fn run(&self, steps: &[Step]) -> (LoadReport, Session) {
         let mut session = Session::new(&self.cache_dir);
         let found = scan::scan(&self.plugin_dirs);
         let candidates =
@@ -86,6 +87,18 @@ impl Loader {
         (LoadReport { candidates, warnings }, session)
     }
 }
+
+/// Everything, up to a plugin that can be called. A further stage (trust, probe) is one more line.
+const LOAD: &[Step] = &[
+    (LoadStage::Descriptor, descriptor::describe),
+    (LoadStage::Stage, stage::stage),
+    (LoadStage::Open, open::open),
+    (LoadStage::Register, register::register),
+];
+
+/// What can be told without running anything.
+const EXAMINE: &[Step] =
+    &[(LoadStage::Descriptor, descriptor::describe), (LoadStage::Register, register::claim_name)];
 
 /// The last part of a path, for messages.
 fn file_name(path: &Path) -> String {

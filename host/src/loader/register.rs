@@ -1,32 +1,13 @@
 //! The last stage: each name belongs to the first file that exports it.
-//!
-//! Also what the loader hands on: a plugin that is open.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use allos_plugin_abi::PluginRef;
 use allos_plugin_api::Descriptor;
 
 use super::admission::{Admission, Session, found};
-use super::candidate::{ContentHash, Reason};
+use super::candidate::Reason;
 use super::file_name;
-use crate::config::ProviderName;
-
-/// A plugin that is open.
-#[derive(Clone)]
-pub struct LoadedPlugin {
-    /// The name of its provider.
-    pub name: ProviderName,
-    /// The file that it came from; what is open is a copy of it.
-    pub path: PathBuf,
-    /// What it states about itself.
-    pub descriptor: Arc<Descriptor>,
-    /// The hash of its content.
-    pub hash: ContentHash,
-    /// Its code. It stays mapped for the life of the process.
-    pub module: PluginRef,
-}
+use super::loaded::LoadedPlugin;
 
 /// The stage.
 pub(super) fn register(admission: &mut Admission, session: &mut Session) -> Result<(), Reason> {
