@@ -1,0 +1,77 @@
+//! A temporary folder for one test: its plugins, its cache of staged copies, its configuration.
+
+use std::path::{Path, PathBuf};
+
+use allos_host::{Config, Host};
+use tempfile::TempDir;
+
+use crate::artifact;
+
+/// A folder of one test's own, removed at its end.
+pub(crate) struct PluginFolder(TempDir);
+
+impl PluginFolder {
+    /// A folder with copies of these plugins and fixtures.
+    pub(crate) fn with(libraries: &[&str]) -> Self {
+        let folder = Self(tempfile::tempdir().expect("a temporary folder"));
+        std::fs::create_dir(folder.plugins()).expect("a folder for plugins");
+        for library in libraries {
+            folder.add_as(library, &file_name(library));
+        }
+        folder
+    }
+
+    /// Copies a plugin or a fixture into the folder, under a file name of the test's choice.
+    pub(crate) fn add_as(&self, library: &str, file_name: &str) {
+        self.copy(&artifact::library(library), file_name);
+    }
+
+    /// Copies any file into the folder of plugins.
+    pub(crate) fn copy(&self, from: &Path, file_name: &str) {
+        std::fs::copy(from, self.plugins().join(file_name)).expect("a copy of a library");
+    }
+
+    /// Writes a file into the folder of plugins.
+    pub(crate) fn write(&self, file_name: &str, bytes: &[u8]) {
+        std::fs::write(self.plugins().join(file_name), bytes).expect("a file in the folder");
+    }
+
+    /// Writes `allos.toml`, and tells where it is.
+    pub(crate) fn configure(&self, toml: &str) -> PathBuf {
+        let file = self.path().join("allos.toml");
+        std::fs::write(&file, toml).expect("a configuration file");
+        file
+    }
+
+    /// The whole folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Where the plugins are.
+    pub(crate) fn plugins(&self) -> PathBuf {
+        self.path().join("plugins")
+    }
+
+    /// Where staged copies go.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.path().join("cache")
+    }
+
+    /// A host on this folder, with the rest of its configuration.
+    pub(crate) async fn host(&self, toml: &str) -> Host {
+        let config = Config::parse(toml, &self.path().join("allos.toml")).expect("a configuration");
+        Host::builder()
+            .config(config)
+            .plugin_dir(self.plugins())
+            .cache_dir(self.cache())
+            .build()
+            .await
+            .expect("a host, whatever its plugins do")
+    }
+}
+
+/// The name that a library's file has on this platform.
+pub(crate) fn file_name(library: &str) -> String {
+    format!("{}{library}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
+}

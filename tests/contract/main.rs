@@ -1,0 +1,23 @@
+//! The contract of allos: real plugins opened by the real host, one test program.
+//!
+//! Each module is a part of the contract, or (`artifact`, `calls`, `client`, `folder`, `process`,
+//! `upstream`) what the parts are tested with. Each test has a plugin folder of its own and uses
+//! nothing beyond loopback.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::expect_used, clippy::panic)] // a test fails by panicking
+
+mod admission;
+mod artifact;
+mod calls;
+mod cli;
+mod client;
+mod deadlines;
+mod external;
+mod folder;
+mod panics;
+mod process;
+mod streams;
+mod tidy;
+mod upstream;
+mod wire;

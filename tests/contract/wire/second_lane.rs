@@ -1,0 +1,46 @@
+//! The second lane: only the normalised form passes, and the meaning survives.
+
+use serde_json::Value;
+
+use crate::wire::bench::{Exchange, key};
+use crate::wire::difference::Differences;
+use crate::wire::meaning;
+use crate::wire::recording::{Recorded, Recording, frames};
+
+/// What of the meaning was lost or changed on the way to the upstream and back.
+pub(super) fn check(instance: &str, recording: &Recording, exchange: &Exchange) -> Vec<String> {
+    let mut differences = Differences::default();
+    check_request(instance, recording, exchange, &mut differences);
+    check_answer(recording, exchange, &mut differences);
+    differences.0
+}
+
+fn check_request(
+    instance: &str,
+    recording: &Recording,
+    exchange: &Exchange,
+    differences: &mut Differences,
+) {
+    let received = &exchange.received;
+    let expected = Value::from(recording.path.as_str());
+    differences.equal("path", &expected, &received.path.as_str().into());
+    let expected = Value::from(format!("Bearer {}", key(instance)));
+    differences.equal("authorization", &expected, &received.header("authorization").into());
+    let expected = meaning::request(&recording.request);
+    differences.equal("request", &expected, &meaning::request(&received.json()));
+}
+
+fn check_answer(recording: &Recording, exchange: &Exchange, differences: &mut Differences) {
+    let answer = &exchange.answer;
+    differences.equal("status", &recording.status.into(), &answer.status.into());
+    let (expected, actual) = match &recording.reply {
+        Recorded::Json(body) if recording.status >= 400 => {
+            (meaning::error(body), meaning::error(&answer.json()))
+        }
+        Recorded::Json(body) => (meaning::reply(body), meaning::reply(&answer.json())),
+        Recorded::Events(text) => {
+            (meaning::stream(&frames(text)), meaning::stream(&frames(&answer.text)))
+        }
+    };
+    differences.contained_deep("reply", &expected, &actual);
+}
