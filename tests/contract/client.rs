@@ -80,7 +80,7 @@ impl Client {
     /// Posts JSON and reads the answer as it arrives.
     pub(crate) async fn stream(&self, url: &str, body: &Value) -> Arriving {
         let request = self.request("POST", url).json_body(body);
-        Arriving { response: request.send().await.expect("an answer"), rest: String::new() }
+        Arriving { response: request.send().await.expect("an answer"), rest: Vec::new() }
     }
 
     /// A request to be completed.
@@ -105,23 +105,23 @@ impl Client {
 /// A stream that is still arriving. Dropping it closes its connection.
 pub(crate) struct Arriving {
     response: reqwest::Response,
-    rest: String,
+    rest: Vec<u8>,
 }
 
 impl Arriving {
     /// The `data` of the next event; `None` at the end.
     pub(crate) async fn next(&mut self) -> Option<String> {
         loop {
-            if let Some((event, rest)) = self.rest.split_once("\n\n") {
-                let data = event.strip_prefix("data: ").map(str::to_owned);
-                self.rest = rest.to_owned();
-                match data {
-                    Some(data) => return Some(data),
+            if let Some(end) = self.rest.windows(2).position(|end| end == b"\n\n") {
+                let event: Vec<_> = self.rest.drain(..end + 2).collect();
+                let event = std::str::from_utf8(&event).expect("an event is text");
+                match event.strip_prefix("data: ") {
+                    Some(data) => return Some(data.trim_end_matches('\n').to_owned()),
                     None => continue,
                 }
             }
             let piece = self.response.chunk().await.expect("an unbroken connection")?;
-            self.rest.push_str(std::str::from_utf8(&piece).expect("frames of whole characters"));
+            self.rest.extend_from_slice(&piece);
         }
     }
 

@@ -91,7 +91,8 @@ fn manifest(package: &str, plugin_api: &Path) -> String {
     format!(
         "[package]\nname = \"{package}\"\nversion = \"1.2.3\"\nedition = \"2024\"\n\n\
          [lib]\ncrate-type = [\"cdylib\"]\n\n\
-         [dependencies]\nallos-plugin-api = {{ path = {plugin_api:?} }}\n"
+         [dependencies]\nallos-plugin-api = {{ path = \"{}\" }}\n",
+        plugin_api.display()
     )
 }
 

@@ -15,6 +15,7 @@ mod client;
 mod deadlines;
 mod external;
 mod folder;
+mod gateway;
 mod panics;
 mod process;
 mod streams;

@@ -13,7 +13,7 @@ use crate::artifact;
 use crate::folder::PluginFolder;
 
 /// More than any process here takes, on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A command of the program, on a folder of plugins, with nothing of the caller's environment that
 /// the program reads.
@@ -101,7 +101,7 @@ impl Running {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) if line.contains(text) => return line,
                 Ok(line) => seen.push(line),
-                Err(_) => panic!("no line with {text:?} on stderr, but {seen:#?}"),
+                Err(ended) => panic!("no line with {text:?} on stderr ({ended}), but {seen:#?}"),
             }
         }
     }

@@ -22,7 +22,9 @@ fn sources(endings: &[&str]) -> Vec<Source> {
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.is_file())
         .collect();
-    FOLDERS.iter().for_each(|folder| collect(&top.join(folder), &mut paths));
+    for folder in FOLDERS {
+        collect(&top.join(folder), &mut paths);
+    }
     let wanted = |path: &PathBuf| {
         let extension = path.extension().and_then(|it| it.to_str()).unwrap_or_default();
         endings.contains(&extension)

@@ -46,21 +46,21 @@ impl Bench {
     /// Starts everything. The paths are those of the services' recordings.
     pub(super) async fn start(lane: Lane, paths: &BTreeMap<&'static str, String>) -> Self {
         let mut upstreams = BTreeMap::new();
-        let mut config = String::new();
+        let mut config = Vec::new();
         for (_, instance) in SERVICES {
             let Some(path) = paths.get(instance) else { continue };
             let service = Service::start().await;
             let base = path.trim_end_matches("/chat/completions");
-            config += &format!(
+            config.push(format!(
                 "[providers.{instance}]\nbase_url = {:?}\napi_key = \"{}\"\npassthrough = {}\n",
                 service.upstream.url(base),
                 key(instance),
                 lane == Lane::First,
-            );
+            ));
             upstreams.insert(instance, service);
         }
         let folder = PluginFolder::with(&["openai"]);
-        let gateway = Gateway::start(&folder, &config).await;
+        let gateway = Gateway::start(&folder, &config.concat()).await;
         Self { gateway, client: Client::new(), upstreams, _folder: folder }
     }
 

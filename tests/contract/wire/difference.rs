@@ -27,7 +27,8 @@ impl Differences {
             (Value::Array(items), Value::Array(actual)) if items.len() == actual.len() => {}
             _ if expected == actual => {}
             _ => {
-                self.0.push(format!("{place}: expected {}, got {}", short(expected), short(actual)))
+                let (expected, actual) = (short(expected), short(actual));
+                self.0.push(format!("{place}: expected {expected}, got {actual}"));
             }
         }
     }
