@@ -6,6 +6,7 @@
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::Failure;
 use crate::workspace::Workspace;
@@ -18,9 +19,10 @@ pub(crate) struct Dist {
 }
 
 impl Dist {
-    /// Builds everything, in one call of cargo so that what is shared is built once.
+    /// Builds everything and lays it out.
     pub(crate) fn build(workspace: &Workspace) -> Result<Self, Failure> {
-        run_cargo(workspace)?;
+        build_host(workspace)?;
+        workspace.plugins.iter().try_for_each(|plugin| build_plugin(workspace, plugin))?;
         let folder = workspace.target.join("dist");
         let plugin_folder = folder.join("plugins");
         create_folder(&plugin_folder)?;
@@ -57,12 +59,22 @@ impl Dist {
     }
 }
 
-fn run_cargo(workspace: &Workspace) -> Result<(), Failure> {
-    let mut cargo = workspace.cargo();
-    cargo.args(["build", "--release", "--package", "allos-host"]);
-    for plugin in &workspace.plugins {
-        cargo.arg("--package").arg(format!("allos-{plugin}"));
-    }
+fn build_host(workspace: &Workspace) -> Result<(), Failure> {
+    run(workspace.cargo().args(["build", "--release", "--package", "allos-host"]))
+}
+
+/// A plugin is small where it is linked as a whole, which cargo does only for a library that is
+/// built as nothing else.
+fn build_plugin(workspace: &Workspace, plugin: &str) -> Result<(), Failure> {
+    run(workspace
+        .cargo()
+        .args(["rustc", "--release", "--lib", "--crate-type", "cdylib"])
+        .args(["--config", "profile.release.lto = 'fat'"])
+        .args(["--config", "profile.release.codegen-units = 1"])
+        .args(["--package", &format!("allos-{plugin}")]))
+}
+
+fn run(cargo: &mut Command) -> Result<(), Failure> {
     let status = cargo.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
     if status.success() { Ok(()) } else { Err("the release build failed, see above".to_owned()) }
 }
