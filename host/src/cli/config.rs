@@ -10,7 +10,7 @@ use clap::Subcommand;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::start::load_config;
-use super::{Global, interruptible, output};
+use super::{Global, output};
 use crate::Host;
 use crate::config::{Config, ModelRef};
 use crate::gateway::Settings;
@@ -25,7 +25,7 @@ pub(super) enum Action {
 
 pub(super) async fn run(global: &Global, action: &Action) -> Result<(), Failure> {
     match action {
-        Action::Check => interruptible(check(global)).await,
+        Action::Check => check(global).await,
         Action::Example => output::write(Config::EXAMPLE),
     }
 }

@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::output::{note, one_line};
 use crate::config::{ConfigError, InvalidName};
 use crate::host::HostError;
+use crate::io_reason::io_reason;
 use crate::provider::{InstanceState, ProviderHandle};
 
 /// Why a command failed.
@@ -36,7 +37,7 @@ impl Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self { exit: Exit::Success, message: None, hint: None };
         }
-        Self::new(Exit::Other, format!("stdout cannot be written: {error}"))
+        Self::new(Exit::Other, format!("stdout cannot be written: {}", io_reason(error)))
     }
 
     /// A model that the host does not know, or whose provider is not configured.

@@ -127,6 +127,9 @@ fn wait_for(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
 }
 
 /// Gives up on a command at Ctrl-C, which drops whatever it was waiting for.
+///
+/// Nothing that opens a plugin may be waited for in here. While that goes on, Ctrl-C ends the
+/// process by itself; an exit in good order would wait for a library that never finishes opening.
 async fn interruptible<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::select! {
         result = command => result,

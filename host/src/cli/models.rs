@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::output::{write_json, write_table};
 use super::start::start_host;
 use super::{Global, interruptible};
+use crate::Host;
 use crate::provider::ProviderHandle;
 
 #[derive(Debug, Args)]
@@ -37,11 +38,11 @@ struct Row {
 }
 
 pub(super) async fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
-    interruptible(show(global, arguments)).await
+    let host = start_host(global).await?;
+    interruptible(show(&host, arguments)).await
 }
 
-async fn show(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
-    let host = start_host(global).await?;
+async fn show(host: &Host, arguments: &Arguments) -> Result<(), Failure> {
     let rows = match &arguments.instance {
         Some(name) => {
             let instance = host.provider(name).map_err(|error| Failure::unresolved(&error))?;

@@ -17,6 +17,7 @@ use super::start::{load_config, no_plugin_hint};
 use crate::Host;
 use crate::config::{Config, parse_listen};
 use crate::gateway::{self, Settings};
+use crate::io_reason::io_reason;
 use crate::provider::InstanceState;
 
 const LISTEN_HELP: &str = "\
@@ -32,11 +33,11 @@ pub(super) async fn run(global: &Global, arguments: &Arguments) -> Result<(), Fa
     let config = load_config(global, arguments.listen)?;
     let settings = settings(&config)?;
     let listener = bind(config.gateway.listen).await?;
-    let stop = stop_signal().map_err(|error| not_served(&error))?;
 
     let hint = no_plugin_hint(&config);
     let host = Host::builder().config(config).build().await?;
     log_host(&host, &hint);
+    let stop = stop_signal().map_err(|error| not_served(&error))?;
     let address = listener.local_addr().map_err(|error| not_served(&error))?;
     tracing::info!("listening on http://{address}");
     gateway::serve(listener, host, settings, stop).await.map_err(|error| not_served(&error))
@@ -61,7 +62,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
                 .with_hint("ports below 1024 are the system's, choose another with --listen"),
             io::ErrorKind::AddrNotAvailable => failure("this machine has no such address")
                 .with_hint("for this machine alone use 127.0.0.1"),
-            _ => failure(&error.to_string()),
+            _ => failure(&io_reason(&error)),
         }
     })
 }
@@ -120,5 +121,5 @@ fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
 }
 
 fn not_served(error: &io::Error) -> Failure {
-    Failure::new(Exit::Other, format!("the gateway cannot serve: {error}"))
+    Failure::new(Exit::Other, format!("the gateway cannot serve: {}", io_reason(error)))
 }

@@ -46,7 +46,7 @@ impl Arguments {
 }
 
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
-    let host = interruptible(start_host(global)).await?;
+    let host = start_host(global).await?;
     let model = model_in_use(&host, &arguments)?;
     let question = interruptible(prompt::question(arguments.prompt())).await?;
     let mut messages: Vec<Message> = arguments.system.into_iter().map(Message::system).collect();
