@@ -34,6 +34,17 @@ async fn a_stream_that_never_finishes_is_a_timeout_after_the_text_so_far() {
 }
 
 #[tokio::test]
+async fn signs_of_life_do_not_make_up_for_an_answer() {
+    let folder = PluginFolder::with(&["echo", "stream_never_finishes"]);
+    let host = folder.host("[providers.stream-never-finishes]\ntimeout_seconds = 1\n").await;
+    let streamed = stream(&host, "stream-never-finishes", "heartbeats").await;
+    assert_eq!(streamed.text, "one ");
+    let error = streamed.error.expect("it is not complete in time");
+    assert_eq!(*error.kind(), ErrorKind::Timeout, "{error}");
+    assert_neighbours_answer(&host).await;
+}
+
+#[tokio::test]
 async fn a_poll_that_never_returns_starves_its_own_plugin_alone() {
     let folder = PluginFolder::with(&["echo", "poll_never_returns"]);
     let host = folder.host("").await;

@@ -19,6 +19,7 @@ mod gateway;
 mod panics;
 mod process;
 mod streams;
+mod terminal;
 mod tidy;
 mod upstream;
 mod wire;

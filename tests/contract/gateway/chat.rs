@@ -165,6 +165,33 @@ async fn what_a_provider_cannot_honour_is_a_warning_or_a_refusal_never_dropped()
 }
 
 #[tokio::test]
+async fn the_first_lane_keeps_what_nobody_models_and_the_second_says_what_it_drops() {
+    let mut reply = completion("hi");
+    reply["vendors_own"] = json!({"a": 1});
+    let upstream = Upstream::always(Reply::json(200, &reply)).await;
+    let instance = |name: &str, passthrough: bool| {
+        format!(
+            "[providers.{name}]\nplugin = \"openai\"\napi_key = \"key\"\nbase_url = {:?}\n\
+             passthrough = {passthrough}\n",
+            upstream.url("/v1")
+        )
+    };
+    let toml = format!("{}{}", instance("first", true), instance("second", false));
+    let served = Served::start(&["openai"], &toml).await;
+    for (instance, passes) in [("first", true), ("second", false)] {
+        let mut request = hello(&format!("{instance}/gpt"));
+        request["clients_own"] = json!({"b": 2});
+        let answer = served.post(CHAT, &request).await;
+        assert_eq!(answer.json()["choices"][0]["message"]["content"], "hi");
+        let (sent, got) = (upstream.last().json(), answer.json());
+        let kept = [&sent["clients_own"], &got["vendors_own"]].map(Value::is_object);
+        assert_eq!(kept, [passes, passes], "{instance}: sent {sent}, got {got}");
+        let warning = answer.header("x-allos-warning");
+        assert_eq!(warning.contains("clients_own"), !passes, "{instance}: {warning:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_error_in_a_stream_is_a_frame_after_the_text_so_far() {
     let served = Served::start(&["error_in_stream", "panic_in_stream"], "").await;
     for (model, message, code) in [
