@@ -95,10 +95,9 @@ impl Draft {
 
 fn role(word: &str, path: Path<'_>) -> Result<Role, Invalid> {
     match Role::from(word) {
-        Role::Other(word) if word == "function" => Err(Invalid::value(
-            path,
-            "`function` is retired (hint: use role `tool` with a `tool_call_id`)",
-        )),
+        // What became of a function that was called before there were tools. Its vendor still takes
+        // it, so it goes there under its own name.
+        Role::Other(word) if word == "function" => Ok(Role::Other(word)),
         Role::Other(word) => Err(Invalid::value(
             path,
             format_args!(
