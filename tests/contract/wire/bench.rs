@@ -21,10 +21,20 @@ pub(super) enum Lane {
     Second,
 }
 
+impl Lane {
+    /// Its name in messages.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::First => "first lane",
+            Self::Second => "second lane",
+        }
+    }
+}
+
 /// What came of one exchange.
 pub(super) struct Exchange {
-    /// What reached the upstream.
-    pub(super) received: Received,
+    /// What reached the upstream, if anything did.
+    pub(super) received: Option<Received>,
     /// What the client got.
     pub(super) answer: Answer,
 }
@@ -80,11 +90,9 @@ impl Bench {
         let model = request["model"].as_str().expect("a request names its model");
         request["model"] = Value::from(format!("{instance}/{model}"));
         let url = self.gateway.url("/v1/chat/completions");
+        let before = service.upstream.received().len();
         let answer = self.client.post(&url, &request).await;
-        let received = service.upstream.received();
-        let received = received.last().cloned().unwrap_or_else(|| {
-            panic!("{}: nothing reached the upstream, the client got {answer:?}", recording.id)
-        });
+        let received = service.upstream.received().into_iter().nth(before);
         Exchange { received, answer }
     }
 }

@@ -250,7 +250,11 @@ fn whole_choice(frames: &[Value], index: &Value) -> Value {
 
 fn add_call(calls: &mut Vec<Value>, delta: &Value) {
     let index = delta["index"].as_u64().unwrap_or(0);
-    let known = calls.iter().position(|call| call["index"] == index);
+    let is_other = |call: &Value| {
+        let id = delta["id"].as_str().unwrap_or_default();
+        !id.is_empty() && call["id"] != "" && call["id"] != id
+    };
+    let known = calls.iter().rposition(|call| call["index"] == index && !is_other(call));
     let at = known.unwrap_or_else(|| {
         calls.push(json!({"index": index, "id": "", "function": {"name": "", "arguments": ""}}));
         calls.len() - 1
@@ -261,7 +265,11 @@ fn add_call(calls: &mut Vec<Value>, delta: &Value) {
         else {
             continue;
         };
-        *known = format!("{}{more}", known.as_str().unwrap_or_default()).into();
+        // Some services repeat the id and the name with every piece.
+        let so_far = if place.ends_with("arguments") { known.as_str() } else { None };
+        if !more.is_empty() {
+            *known = format!("{}{more}", so_far.unwrap_or_default()).into();
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod first_lane;
 mod meaning;
 mod recording;
 mod second_lane;
+mod variations;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -26,12 +27,12 @@ type Check = fn(&str, &Recording, &Exchange) -> Vec<String>;
 
 #[tokio::test]
 async fn every_recording_passes_the_first_lane_as_it_came() {
-    run_all("first lane", Lane::First, first_lane::check).await;
+    run_all(Lane::First, first_lane::check).await;
 }
 
 #[tokio::test]
 async fn every_recording_keeps_its_meaning_in_the_second_lane() {
-    run_all("second lane", Lane::Second, second_lane::check).await;
+    run_all(Lane::Second, second_lane::check).await;
 }
 
 #[tokio::test]
@@ -55,11 +56,33 @@ async fn streams_survive_any_split_of_their_bytes() {
     }
 }
 
+#[tokio::test]
+async fn what_the_dialect_allows_passes_both_lanes() {
+    let paths = BTreeMap::from([("openai", "/v1/chat/completions".to_owned())]);
+    let mut failures = Vec::new();
+    for (lane, check) in
+        [(Lane::First, first_lane::check as Check), (Lane::Second, second_lane::check as Check)]
+    {
+        let bench = Bench::start(lane, &paths).await;
+        let mut exchanges = variations::both_lanes();
+        if lane == Lane::First {
+            exchanges.extend(variations::first_lane_alone());
+        }
+        for (recording, piece) in exchanges.iter().flat_map(|it| [None, Some(1)].map(|p| (it, p))) {
+            let exchange = bench.exchange("openai", recording, piece).await;
+            let differences = check("openai", recording, &exchange);
+            let place = format!("{}, {}", lane.name(), recording.id);
+            failures.extend(differences.into_iter().map(|it| format!("{place}: {it}")));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 fn is_short_stream(recording: &Recording) -> bool {
     matches!(&recording.reply, Recorded::Events(text) if text.len() < 5000)
 }
 
-async fn run_all(name: &str, lane: Lane, check: Check) {
+async fn run_all(lane: Lane, check: Check) {
     let Some(services) = services() else { return };
     let bench = Bench::start(lane, &paths(&services)).await;
     let mut failures = Vec::new();
@@ -73,7 +96,8 @@ async fn run_all(name: &str, lane: Lane, check: Check) {
             failures.extend(differences.into_iter().map(|it| format!("{place}: {it}")));
         }
         let total = service.recordings.len();
-        say(&format!("{name}: {}: {total} recordings, {passed} passed", service.folder));
+        let (lane, folder) = (lane.name(), service.folder);
+        say(&format!("{lane}: {folder}: {total} recordings, {passed} passed"));
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
