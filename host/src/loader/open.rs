@@ -16,7 +16,6 @@ use allos_plugin_abi::abi_stable::library::{
 };
 use allos_plugin_abi::{PLUGIN_SYMBOL, PluginRef};
 use allos_plugin_api::Descriptor;
-use allos_plugin_api::boundary::payload;
 
 use super::admission::{Admission, Session, found};
 use super::candidate::Reason;
@@ -93,8 +92,8 @@ fn root_module(header: &'static LibHeader) -> Result<PluginRef, Reason> {
 
 /// What the code says must be what was read from the file.
 fn compare(stated: &Descriptor, module: PluginRef) -> Result<(), Reason> {
-    let code = payload::decode::<Descriptor>(&module.descriptor()()).map_err(|error| {
-        Reason::new(format!("its code states no descriptor: {}", error.message())).hint(OTHER_BUILD)
+    let code = Descriptor::from_section(&module.descriptor()()).map_err(|error| {
+        Reason::new(format!("its code states no descriptor: {error}")).hint(OTHER_BUILD)
     })?;
     if code.name != stated.name {
         return Err(Reason::new(format!(

@@ -39,7 +39,7 @@ pub type Outcome = RResult<Payload, Payload>;
 #[sabi(kind(Prefix(prefix_ref = PluginRef)))]
 #[sabi(missing_field(panic))]
 pub struct Plugin {
-    /// The descriptor as the running code states it, encoded; the host compares it with the static one.
+    /// The static descriptor as the running code has it; the host compares it with what it has read.
     pub descriptor: extern "C" fn() -> Payload,
     /// Makes a provider from its encoded configuration. May block; never unwinds.
     #[sabi(last_prefix_field)]

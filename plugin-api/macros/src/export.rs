@@ -43,7 +43,7 @@ pub(crate) fn export(
             }
 
             extern "C" fn describe() -> abi::Payload {
-                boundary::descriptor(&DESCRIPTOR)
+                DESCRIPTOR.to_vec().into()
             }
 
             fn plugin() -> abi::PluginRef {

@@ -18,15 +18,9 @@ use serde::de::DeserializeOwned;
 use crate::boundary::panic::{Contained, contain, log_panics_to};
 use crate::boundary::payload::{decode, encode, encode_error};
 use crate::boundary::slot::Slot;
-use crate::descriptor::Descriptor;
 use crate::error::ProviderError;
 use crate::host::Host;
 use crate::provider::{ChunkSink, Provider};
-
-/// The descriptor as the running code states it.
-pub fn descriptor(bytes: &[u8]) -> Payload {
-    Descriptor::from_section(bytes).ok().and_then(|it| encode(&it).ok()).unwrap_or_default()
-}
 
 /// Makes a provider for the host.
 pub fn create<P: Provider>(config: &Payload, host: HostBox) -> RResult<ProviderBox, Payload> {

@@ -11,4 +11,4 @@ pub(crate) mod slot;
 pub mod static_descriptor;
 
 pub use allos_plugin_abi as abi;
-pub use export::{create, descriptor};
+pub use export::create;
