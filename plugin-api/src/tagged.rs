@@ -68,7 +68,10 @@ impl<'de, T: Tagged> Visitor<'de> for TaggedVisitor<T> {
 
 /// Reads fields that came before their tag, once more with the tag first. The detour over bytes
 /// spares every plugin a second copy of the code that reads each variant.
-fn from_buffer<T: DeserializeOwned, E: Error>(tag: &str, fields: Map<String, Value>) -> Result<T, E> {
+fn from_buffer<T: DeserializeOwned, E: Error>(
+    tag: &str,
+    fields: Map<String, Value>,
+) -> Result<T, E> {
     let payload = rmp_serde::to_vec_named(&with_tag(tag, fields)).map_err(E::custom)?;
     rmp_serde::from_slice(&payload).map_err(E::custom)
 }
