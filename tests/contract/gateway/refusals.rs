@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CHAT, Served, hello, streamed};
+use super::{CHAT, Served, chunk, completion, hello, streamed};
 use crate::calls::soon;
 use crate::client::Answer;
 use crate::upstream::{Reply, Upstream};
@@ -195,6 +195,53 @@ async fn an_upstream_that_makes_no_sense_is_a_server_error() {
             };
             assert!(failed, "{answer:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_comes_with_status_200_is_an_error() {
+    let error = json!({"error": {"message": "no credit left", "code": 402}, "user_id": "u"});
+    let text = json!({"error": "no credit left"});
+    for body in [error, text] {
+        for (request, reply) in [
+            (hello("openai/gpt"), Reply::json(200, &body)),
+            (streamed("openai/gpt"), Reply::json(200, &body)),
+            (streamed("openai/gpt"), Reply::events([&body])),
+        ] {
+            let upstream = Upstream::always(reply).await;
+            let served = Served::openai(&upstream).await;
+            let answer = soon(served.post(CHAT, &request)).await;
+            let failed = match answer.status {
+                200 => answer.frames().pop().is_some_and(|it| !it["error"].is_null()),
+                status => status >= 400,
+            };
+            assert!(failed && answer.text.contains("no credit left"), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_answers_in_the_other_manner_is_understood_or_an_error() {
+    let events = [
+        chunk(&json!({"role": "assistant", "content": "hi"}), None).to_string(),
+        chunk(&json!({}), Some("stop")).to_string(),
+        "[DONE]".to_owned(),
+    ];
+    let other = [
+        (hello("openai/gpt"), Reply::events(events)),
+        (streamed("openai/gpt"), Reply::json(200, &completion("hi"))),
+    ];
+    for (request, reply) in other {
+        let upstream = Upstream::always(reply).await;
+        let served = Served::openai(&upstream).await;
+        let answer = soon(served.post(CHAT, &request)).await;
+        let (whole, streamed) = match answer.status {
+            200 if request["stream"] == true => (false, answer.streamed_text() == "hi"),
+            200 => (answer.json()["choices"][0]["message"]["content"] == "hi", false),
+            _ => (false, false),
+        };
+        let failed = answer.text.contains("\"error\"");
+        assert!(whole || streamed || failed, "{answer:?}");
     }
 }
 
