@@ -94,8 +94,9 @@ fn locate_in(explicit: Option<&Path>, environment: &Environment) -> Option<PathB
 
 fn read(path: &Path) -> Result<String, ConfigError> {
     let bytes = read_bounded(path).map_err(|error| {
-        ConfigError::new(format!("the configuration cannot be read: {}", io_reason(&error)))
-            .in_file(path)
+        let message = format!("the configuration cannot be read: {}", io_reason(&error));
+        let error = ConfigError::new(message).in_file(path);
+        error.with_hint("`allos config example` prints one to start from")
     })?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(ConfigError::new("the configuration is larger than 4 MiB").in_file(path));
@@ -181,7 +182,8 @@ mod tests {
         let error = load_in(&options, &Environment::of([])).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "nowhere.toml: the configuration cannot be read: no such file or folder"
+            "nowhere.toml: the configuration cannot be read: no such file or folder \
+             (hint: `allos config example` prints one to start from)"
         );
     }
 }
