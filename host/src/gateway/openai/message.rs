@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::part::{content, part, spoken};
 use super::reasoning::{details, merge};
-use super::tool::{provider_data, tool_call};
+use super::tool::tool_call;
+use super::vendor::provider_data;
 use crate::gateway::json::{Invalid, Path, items, members, text};
 
 /// What the members of a message say, before its role decides what it means.

@@ -12,6 +12,7 @@ mod request;
 mod response;
 mod stream;
 mod tool;
+mod vendor;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};

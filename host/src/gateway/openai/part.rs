@@ -5,12 +5,12 @@
 
 use allos_plugin_api::{
     AudioPart, DataSource, Dialect, Extra, FilePart, ImagePart, Part, ProviderData, RefusalPart,
-    Source, TextPart, VendorObject, VendorPart,
+    Source, TextPart,
 };
 use serde_json::{Value, json};
 
 use super::reasoning::thinking;
-use super::request::vendor;
+use super::vendor::vendor_part;
 use crate::gateway::json::{Invalid, Path, items, members, text};
 
 /// The content of a message: one text, or a list of parts.
@@ -33,34 +33,6 @@ pub(super) fn part(value: Value, path: Path<'_>) -> Result<Part, Invalid> {
         Some("thinking") => thinking(value, path).map(Part::Reasoning),
         Some("document_url") => document(value, path),
         _ => Ok(Part::Vendor(vendor_part(value, path)?)),
-    }
-}
-
-/// A part that only this dialect has, as it came.
-pub(super) fn vendor_part(value: Value, path: Path<'_>) -> Result<VendorPart, Invalid> {
-    let VendorObject { format, raw } = vendor(value, path)?;
-    Ok(VendorPart { format, raw, provider_data: ProviderData::new() })
-}
-
-/// What a vendor's part is to a client of this dialect, if anything.
-pub(super) enum OwnKind {
-    /// A detail of reasoning that the vocabulary does not model.
-    Detail,
-    /// A call of a custom tool, which the client runs.
-    /// <https://platform.openai.com/docs/guides/function-calling#custom-tools>
-    CustomCall,
-}
-
-/// What a part of this dialect's own vocabulary is; nothing where it is the trace of what a vendor
-/// ran itself.
-pub(super) fn own_kind(part: &VendorPart) -> Option<OwnKind> {
-    if part.format != Dialect::OpenAiChat.as_str() {
-        return None;
-    }
-    match part.raw.get("type")?.as_str()? {
-        "custom" => Some(OwnKind::CustomCall),
-        kind if kind.starts_with("reasoning.") => Some(OwnKind::Detail),
-        _ => None,
     }
 }
 

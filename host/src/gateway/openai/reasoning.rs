@@ -8,8 +8,7 @@
 use allos_plugin_api::{Part, ReasoningPart};
 use serde_json::{Map, Value, json};
 
-use super::part::vendor_part;
-use super::tool::provider_data;
+use super::vendor::{provider_data, vendor_part};
 use crate::gateway::json::{Invalid, Path, items, members, text};
 
 /// Where a detail carries what is of one vendor alone.

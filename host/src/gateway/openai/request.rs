@@ -6,12 +6,12 @@
 
 use allos_plugin_api::{
     ChatRequest, Dialect, JsonSchema, RawBody, Reasoning, ReasoningEffort, ResponseFormat,
-    VendorObject,
 };
 use serde_json::Value;
 
 use super::message::message;
 use super::tool::{tool, tool_choice};
+use super::vendor::vendor;
 use crate::gateway::json::{
     Invalid, Path, boolean, count, integer, items, members, number, small_count, text,
 };
@@ -208,18 +208,6 @@ fn json_schema(value: Value, path: Path<'_>) -> Result<JsonSchema, Invalid> {
         }
     }
     if has_name { Ok(schema) } else { Err(Invalid::missing(path.member("name"))) }
-}
-
-/// An object whose `type` belongs to the client's dialect alone.
-pub(super) fn vendor(value: Value, path: Path<'_>) -> Result<VendorObject, Invalid> {
-    match value.get("type") {
-        Some(kind) => {
-            text(kind.clone(), path.member("type"))?;
-            Ok(VendorObject { format: Dialect::OpenAiChat.to_string(), raw: value })
-        }
-        None if value.is_object() => Err(Invalid::missing(path.member("type"))),
-        None => Err(Invalid::wrong_type(path, "an object", &value)),
-    }
 }
 
 #[cfg(test)]

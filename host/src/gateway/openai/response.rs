@@ -10,8 +10,8 @@ use allos_plugin_api::{
 };
 use serde_json::{Map, Value, json};
 
-use super::part::{OwnKind, own_kind};
 use super::reasoning::{is_opaque, write_detail};
+use super::vendor::{OwnKind, own_kind};
 use crate::gateway::request_id::{random_id, unix_seconds};
 
 /// Writes a whole reply. `model` is the name that the client asked for.

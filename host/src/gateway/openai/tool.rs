@@ -3,11 +3,10 @@
 //!
 //! What a service runs itself, and kinds that only this dialect has, stay as they came.
 
-use allos_plugin_api::{FunctionTool, Part, ProviderData, ToolCall, ToolChoice, ToolDefinition};
+use allos_plugin_api::{FunctionTool, Part, ToolCall, ToolChoice, ToolDefinition};
 use serde_json::Value;
 
-use super::part::vendor_part;
-use super::request::vendor;
+use super::vendor::{provider_data, vendor, vendor_part};
 use crate::gateway::json::{Invalid, Path, boolean, members, text};
 
 /// A tool definition. Some clients leave the type out where it is a function.
@@ -126,12 +125,6 @@ fn read_call(value: Value, path: Path<'_>, call: &mut ToolCall) -> Result<(), In
 /// <https://ai.google.dev/gemini-api/docs/thought-signatures>
 fn thought_signature(extra_content: &Value) -> Option<String> {
     extra_content.pointer("/google/thought_signature")?.as_str().map(str::to_owned)
-}
-
-/// What vendors want to see again, by the name of the format, from where a reply put it.
-pub(super) fn provider_data(extra_content: &Value) -> ProviderData {
-    let formats = extra_content.as_object().into_iter().flatten();
-    formats.map(|(format, value)| (format.clone(), value.clone())).collect()
 }
 
 /// Whether an object is of a kind: its `type` says so, or it has no type and a member of that name.

@@ -13,11 +13,11 @@ use allos_plugin_api::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::gateway::openai::part::{OwnKind, own_kind};
 use crate::gateway::openai::reasoning::{is_opaque, write_detail};
 use crate::gateway::openai::response::{
     annotation, audio, extra_content, finish_reason, image, logprobs, tool_call, usage,
 };
+use crate::gateway::openai::vendor::{OwnKind, own_kind};
 use crate::gateway::request_id::{random_id, unix_seconds};
 use crate::gateway::sse;
 
