@@ -60,7 +60,7 @@ fn what_is_wrong_is_named_by_its_path() {
     let path = "messages[0].content[0].image_url.url".to_owned();
     assert_eq!(refusal(json!({ "messages": messages })), Some((path, "invalid_type")));
     let path = "messages[0].role".to_owned();
-    let messages = json!([{ "role": "function", "name": "f", "content": "x" }]);
+    let messages = json!([{ "role": "oracle", "content": "x" }]);
     assert_eq!(refusal(json!({ "messages": messages })), Some((path, "invalid_value")));
     let tools = json!([{ "type": "function", "function": {} }]);
     let missing = "missing_required_parameter";
