@@ -1,7 +1,7 @@
 //! The command line of `allos`: arguments in, data on stdout, everything else on stderr.
 //!
 //! Each command has a file of its own and uses the library as any application could. Exit codes
-//! are in [`exit`], the way from an error to what is shown in [`failure`].
+//! are in `exit`, the way from an error to what is shown in `failure`.
 
 mod chat;
 mod config;
