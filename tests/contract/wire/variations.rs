@@ -11,6 +11,7 @@ pub(super) fn both_lanes() -> Vec<Recording> {
     let mut all = requests();
     all.extend(replies());
     all.extend(streams());
+    all.extend(streams_with_calls());
     all
 }
 
@@ -163,7 +164,6 @@ fn replies() -> Vec<Recording> {
 }
 
 fn streams() -> Vec<Recording> {
-    let call = |call: Value| delta(&json!({"tool_calls": [call]}));
     let of = |choice: u32, mut frame: Value| {
         frame["choices"][0]["index"] = choice.into();
         frame
@@ -180,30 +180,6 @@ fn streams() -> Vec<Recording> {
                 of(1, finish("length")),
                 of(0, say("a")),
                 of(0, finish("stop")),
-            ],
-        ),
-        stream(
-            "calls that take turns",
-            &json!({}),
-            &[
-                delta(&json!({"role": "assistant", "content": null})),
-                call(json!({"index": 0, "id": "a", "type": "function",
-                        "function": {"name": "weather", "arguments": ""}})),
-                call(json!({"index": 1, "id": "b", "type": "function",
-                        "function": {"name": "time", "arguments": "{\"z\""}})),
-                call(json!({"index": 0, "function": {"arguments": "{}"}})),
-                call(json!({"index": 1, "function": {"arguments": ":\"é🦀\"}"}})),
-                finish("tool_calls"),
-            ],
-        ),
-        stream(
-            "text, then a call",
-            &json!({}),
-            &[
-                delta(&json!({"role": "assistant", "content": "asking"})),
-                call(json!({"index": 0, "id": "a", "type": "function",
-                        "function": {"name": "weather", "arguments": "{}"}})),
-                finish("tool_calls"),
             ],
         ),
         stream(
@@ -239,6 +215,36 @@ fn streams() -> Vec<Recording> {
             &[
                 delta(&json!({"role": "assistant", "content": "so far"})),
                 json!({"error": {"message": "it broke", "type": "server_error", "code": 502}}),
+            ],
+        ),
+    ]
+}
+
+fn streams_with_calls() -> Vec<Recording> {
+    let call = |call: Value| delta(&json!({"tool_calls": [call]}));
+    vec![
+        stream(
+            "calls that take turns",
+            &json!({}),
+            &[
+                delta(&json!({"role": "assistant", "content": null})),
+                call(json!({"index": 0, "id": "a", "type": "function",
+                        "function": {"name": "weather", "arguments": ""}})),
+                call(json!({"index": 1, "id": "b", "type": "function",
+                        "function": {"name": "time", "arguments": "{\"z\""}})),
+                call(json!({"index": 0, "function": {"arguments": "{}"}})),
+                call(json!({"index": 1, "function": {"arguments": ":\"é🦀\"}"}})),
+                finish("tool_calls"),
+            ],
+        ),
+        stream(
+            "text, then a call",
+            &json!({}),
+            &[
+                delta(&json!({"role": "assistant", "content": "asking"})),
+                call(json!({"index": 0, "id": "a", "type": "function",
+                        "function": {"name": "weather", "arguments": "{}"}})),
+                finish("tool_calls"),
             ],
         ),
     ]
