@@ -21,8 +21,9 @@ pub(crate) fn allos(folder: &PluginFolder, arguments: &[&str]) -> Command {
     let mut command = Command::new(artifact::allos());
     command.args(arguments).current_dir(folder.path()).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
-        let read = name.to_string_lossy();
-        if read.starts_with("ALLOS_") || read.ends_with("_API_KEY") || read == "RUST_LOG" {
+        let read = name.to_string_lossy().to_ascii_uppercase();
+        let of_the_way_out = read.ends_with("_API_KEY") || read.ends_with("_PROXY");
+        if read.starts_with("ALLOS_") || of_the_way_out || read == "RUST_LOG" {
             command.env_remove(name);
         }
     }
