@@ -10,6 +10,7 @@ use crate::client::{Answer, Client};
 use crate::folder::PluginFolder;
 use crate::process::Gateway;
 use crate::upstream::{Received, Reply, Upstream};
+use crate::wire::difference::Differences;
 use crate::wire::recording::{Recorded, Recording, SERVICES};
 
 /// Which form of a request and a reply the host hands on.
@@ -108,7 +109,7 @@ impl Service {
 }
 
 /// The key of an instance.
-pub(super) fn key(instance: &str) -> String {
+fn key(instance: &str) -> String {
     format!("key-of-{instance}")
 }
 
@@ -122,4 +123,23 @@ fn recorded_reply(recording: &Recording) -> Reply {
         .fold(Reply::new(recording.status, &recording.media_type, body), |reply, (name, value)| {
             reply.header(name, value.as_str().unwrap_or_default())
         })
+}
+
+/// The request as it arrived at the upstream, where it did: at the right path, with the right key.
+pub(super) fn arrived(
+    instance: &str,
+    recording: &Recording,
+    exchange: &Exchange,
+    differences: &mut Differences,
+) -> Option<Value> {
+    let Some(received) = &exchange.received else {
+        let answer = &exchange.answer.text;
+        differences.0.push(format!("nothing reached the upstream, the client got {answer}"));
+        return None;
+    };
+    let expected = Value::from(recording.path.as_str());
+    differences.equal("path", &expected, &received.path.as_str().into());
+    let expected = Value::from(format!("Bearer {}", key(instance)));
+    differences.equal("authorization", &expected, &received.header("authorization").into());
+    Some(received.json())
 }
