@@ -177,6 +177,9 @@ pub struct PartStart {
 pub struct PartEnd {
     /// The part's place in the answer's content.
     pub index: u32,
+    /// Reasoning in redacted or encrypted form, where the vendor gives it only at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redacted: Option<String>,
     /// What the provider must see again with the part.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub provider_data: ProviderData,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::chunk::{Event, ProviderChunk, Start};
+use crate::chunk::{Event, PartEnd, ProviderChunk, Start};
 use crate::error::ProviderError;
-use crate::message::{Part, ProviderData, ReasoningPart, RefusalPart, TextPart};
+use crate::message::{Part, ReasoningPart, RefusalPart, TextPart};
 use crate::response::{Choice, FinishReason, Logprobs, ProviderResponse, Usage};
 use crate::tool::ToolCall;
 
@@ -90,7 +90,7 @@ impl Draft {
             }
             Event::Part(whole) => drop(self.parts.insert(whole.index, whole.part)),
             Event::TextEnd(end) | Event::ReasoningEnd(end) | Event::ToolCallEnd(end) => {
-                self.keep(end.index, end.provider_data);
+                self.keep(end);
             }
             Event::Finish(reason) => self.finish = Some(reason),
             Event::TextStart(start) => drop(self.text(start.index)),
@@ -112,14 +112,17 @@ impl Draft {
         kept.get_or_insert_default().push_str(signature);
     }
 
-    fn keep(&mut self, index: u32, data: ProviderData) {
-        let kept = match self.parts.get_mut(&index) {
+    fn keep(&mut self, end: PartEnd) {
+        let kept = match self.parts.get_mut(&end.index) {
             Some(Part::Text(part)) => &mut part.provider_data,
-            Some(Part::Reasoning(part)) => &mut part.provider_data,
+            Some(Part::Reasoning(part)) => {
+                part.redacted = end.redacted.or(part.redacted.take());
+                &mut part.provider_data
+            }
             Some(Part::ToolCall(part)) => &mut part.provider_data,
             _ => return,
         };
-        kept.extend(data);
+        kept.extend(end.provider_data);
     }
 }
 

@@ -130,6 +130,11 @@ impl HttpRequest {
         self
     }
 
+    /// Whether a header of this name is set.
+    pub fn has_header(&self, name: &str) -> bool {
+        self.head.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
     /// Sets the body, and its media type.
     #[must_use]
     pub fn body(mut self, media_type: &str, body: impl Into<Vec<u8>>) -> Self {

@@ -54,17 +54,21 @@ mod config;
 mod descriptor;
 mod error;
 mod host;
+pub mod json;
 mod lines;
 mod message;
 mod model;
 mod ndjson;
 mod provider;
 mod raw;
+mod reply;
 mod request;
 mod response;
 mod sse;
 mod tagged;
 mod tool;
+mod upstream;
+mod warnings;
 
 /// A name that breaks the rule does not compile, and says why:
 ///
@@ -112,10 +116,11 @@ pub use message::{
     Annotation, AudioPart, DataSource, Extra, FilePart, IdSource, ImagePart, Message, Part,
     ProviderData, ReasoningPart, RefusalPart, Role, Source, TextPart, UrlSource, VendorPart,
 };
-pub use model::Model;
+pub use model::{Limits, Model};
 pub use ndjson::{MAX_LINE, NdjsonDecoder};
 pub use provider::{ChunkSink, Provider};
 pub use raw::{Dialect, RawBody};
+pub use reply::ReplyReader;
 pub use request::{
     ChatRequest, EmbedInput, EmbedRequest, EmbedText, EmbedTokens, JsonSchema, Reasoning,
     ReasoningEffort, ResponseFormat,
@@ -129,3 +134,5 @@ pub use tool::{
     FunctionTool, NoFields, ToolCall, ToolChoice, ToolDefinition, ToolName, ToolResult,
     VendorObject,
 };
+pub use upstream::Upstream;
+pub use warnings::Warnings;

@@ -34,3 +34,43 @@ impl Model {
         Self { id: id.into(), ..Self::default() }
     }
 }
+
+impl Model {
+    /// Fills in what the vendor did not say from what is known of the model.
+    #[must_use]
+    pub fn or_limits(mut self, limits: Option<&Limits>) -> Self {
+        if let Some(limits) = limits {
+            self.context_window.get_or_insert(limits.context_window);
+            self.max_output_tokens = self.max_output_tokens.or(limits.max_output_tokens);
+        }
+        self
+    }
+}
+
+/// What a vendor's pages say of a family of models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most tokens of a prompt and its answer together.
+    pub context_window: u64,
+    /// The most tokens of an answer, where it is known.
+    pub max_output_tokens: Option<u64>,
+}
+
+impl Limits {
+    /// Both limits.
+    pub const fn new(context_window: u64, max_output_tokens: u64) -> Self {
+        Self { context_window, max_output_tokens: Some(max_output_tokens) }
+    }
+
+    /// A context window alone.
+    pub const fn window(context_window: u64) -> Self {
+        Self { context_window, max_output_tokens: None }
+    }
+
+    /// The limits of a model, from a table by the start of ids. The longest start that fits counts;
+    /// nothing where none does, rather than a guess.
+    pub fn find<'a>(model: &str, table: &'a [(&str, Self)]) -> Option<&'a Self> {
+        let fitting = table.iter().filter(|(start, _)| model.starts_with(start));
+        fitting.max_by_key(|(start, _)| start.len()).map(|(_, limits)| limits)
+    }
+}

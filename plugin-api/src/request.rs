@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::error::ProviderError;
 use crate::message::{Extra, Message};
 use crate::raw::RawBody;
 use crate::tagged::{read_by_tag, words};
 use crate::tool::{NoFields, ToolChoice, ToolDefinition, VendorObject};
+use crate::warnings::Warnings;
 
 /// A request for a chat. Every parameter that is absent is the provider's to choose.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -84,6 +86,57 @@ impl ChatRequest {
     /// A request with these messages and nothing else.
     pub fn new(model: impl Into<String>, messages: Vec<Message>) -> Self {
         Self { model: model.into(), messages, ..Self::default() }
+    }
+
+    /// Holds the parameters that are set against those that a provider honours, by the names of
+    /// the fields. One that only tunes the answer is ignored with a warning.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`Unsupported`](crate::ErrorKind::Unsupported) for one that changes what the caller
+    /// gets back: tools, the form of the answer, further choices, log-probabilities, stops.
+    pub fn check_parameters(
+        &self,
+        honoured: &[&str],
+        warnings: &mut Warnings,
+    ) -> Result<(), ProviderError> {
+        let is_missing = |(name, is_set): &(&str, bool)| *is_set && !honoured.contains(name);
+        if let Some((name, _)) = self.parameters_of_the_answer().into_iter().find(is_missing) {
+            return Err(ProviderError::unsupported(format_args!("`{name}`")).with_param(name));
+        }
+        for (name, _) in self.tuning_parameters().into_iter().filter(is_missing) {
+            warnings.ignore(name);
+        }
+        Ok(())
+    }
+
+    fn parameters_of_the_answer(&self) -> [(&'static str, bool); 7] {
+        let is_json = !matches!(self.response_format, None | Some(ResponseFormat::Text(_)));
+        let must_call = !matches!(self.tool_choice, None | Some(ToolChoice::Auto(_)));
+        [
+            ("tools", !self.tools.is_empty()),
+            ("tool_choice", must_call),
+            ("response_format", is_json),
+            ("choices", self.choices.is_some_and(|choices| choices > 1)),
+            ("logprobs", self.logprobs == Some(true)),
+            ("top_logprobs", self.top_logprobs.is_some_and(|alternatives| alternatives > 0)),
+            ("stop", !self.stop.is_empty()),
+        ]
+    }
+
+    fn tuning_parameters(&self) -> [(&'static str, bool); 10] {
+        [
+            ("parallel_tool_calls", self.parallel_tool_calls.is_some()),
+            ("max_output_tokens", self.max_output_tokens.is_some()),
+            ("temperature", self.temperature.is_some()),
+            ("top_p", self.top_p.is_some()),
+            ("top_k", self.top_k.is_some()),
+            ("frequency_penalty", self.frequency_penalty.is_some()),
+            ("presence_penalty", self.presence_penalty.is_some()),
+            ("seed", self.seed.is_some()),
+            ("reasoning", self.reasoning.is_some()),
+            ("user", self.user.is_some()),
+        ]
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::error::ProviderError;
 use crate::message::{Extra, Part, ProviderData};
 use crate::tagged::read_by_tag;
 
@@ -50,6 +51,21 @@ pub struct VendorObject {
     pub format: String,
     /// The object, in that vocabulary.
     pub raw: Value,
+}
+
+impl VendorObject {
+    /// The object, for a provider that speaks this vocabulary.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`Unsupported`](crate::ErrorKind::Unsupported) where it is in another one; `what`
+    /// says what the object is (`a tool`).
+    pub fn in_words_of(&self, format: &str, what: &str) -> Result<&Value, ProviderError> {
+        if self.format == format {
+            return Ok(&self.raw);
+        }
+        Err(ProviderError::unsupported(format_args!("{what} in the words of {}", self.format)))
+    }
 }
 
 /// Whether and which tool the model must call.
@@ -123,6 +139,23 @@ pub struct ToolCall {
     /// What is not modelled here.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Extra,
+}
+
+impl ToolCall {
+    /// The arguments as an object, for vendors that take them so; no text is no arguments.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is not a JSON object.
+    pub fn arguments_object(&self) -> Result<Map<String, Value>, ProviderError> {
+        if self.arguments.trim().is_empty() {
+            return Ok(Map::new());
+        }
+        serde_json::from_str(&self.arguments).map_err(|error| {
+            let call = format_args!("the arguments of the tool call `{}` ({})", self.id, self.name);
+            ProviderError::invalid_request(format!("{call} are not a JSON object: {error}"))
+        })
+    }
 }
 
 /// What a tool answered.

@@ -203,11 +203,11 @@ fn every_chunk_is_written_as_it_was_committed() {
         Event::Start(Start { id: Some("resp_1".into()), ..Start::default() }),
         Event::TextStart(PartStart { index: 0 }),
         Event::TextDelta(text(0)),
-        Event::TextEnd(PartEnd { index: 0, provider_data: provider_data() }),
+        Event::TextEnd(PartEnd { provider_data: provider_data(), ..PartEnd::new(0) }),
         Event::ReasoningStart(ReasoningStart { index: 1, ..ReasoningStart::default() }),
         Event::ReasoningDelta(text(1)),
         Event::Signature(Signature { index: 1, signature: "c2ln".into() }),
-        Event::ReasoningEnd(PartEnd::new(1)),
+        Event::ReasoningEnd(PartEnd { redacted: Some("gAAAA".into()), ..PartEnd::new(1) }),
         Event::ToolCallStart(ToolCallStart {
             index: 2,
             id: "call_1".into(),

@@ -87,7 +87,10 @@ impl Answer {
         let mut events = Vec::new();
         if !self.seen_again.is_empty() {
             let (index, _) = self.part(Kind::Text);
-            events.push(Event::TextEnd(PartEnd { index, provider_data: self.seen_again }));
+            events.push(Event::TextEnd(PartEnd {
+                provider_data: self.seen_again,
+                ..PartEnd::new(index)
+            }));
         }
         let reason = finish_reason(self.finish, !self.calls.is_empty());
         self.calls.finish(&mut events);

@@ -231,7 +231,10 @@ impl Choice {
     fn end(&mut self, end: &PartEnd) -> Option<Value> {
         let mut open = self.open.remove(&end.index)?;
         match &mut open {
-            Open::Reasoning(part) => part.provider_data.extend(end.provider_data.clone()),
+            Open::Reasoning(part) => {
+                part.redacted = end.redacted.clone().or(part.redacted.take());
+                part.provider_data.extend(end.provider_data.clone());
+            }
             Open::Call { call, .. } => call.provider_data.extend(end.provider_data.clone()),
         }
         self.close(open)
