@@ -2,28 +2,27 @@
 //!
 //! - <https://platform.openai.com/docs/api-reference/embeddings>
 
+use allos_openai_chat::{error, read_usage};
+use allos_plugin_api::json::{items, text};
 use allos_plugin_api::{
     Dialect, EmbedInput, EmbedRequest, EmbedResponse, HttpResponse, ProviderError, RawBody,
+    Warnings,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-
-use crate::error;
-use crate::request::{keep_known, with_members};
-use crate::response::{items, read_usage, text};
 
 /// Members of a request that only this dialect has.
 const MEMBERS: [&str; 5] =
     ["encoding_format", "output_dimension", "output_dtype", "input_type", "truncate"];
 
 /// The body of a request, and what of it is ignored.
-pub(crate) fn write(request: &EmbedRequest) -> Result<(String, Vec<String>), ProviderError> {
+pub(crate) fn write(request: &EmbedRequest) -> Result<(String, Warnings), ProviderError> {
     if let Some(body) = request.body.as_ref().filter(|body| body.dialect == Dialect::OpenAiChat) {
-        let body = with_members(&body.json, [("model", Some(json!(request.model)))])?;
-        return Ok((body, Vec::new()));
+        let body = body.with_members([("model", Some(json!(request.model)))])?;
+        return Ok((body, Warnings::default()));
     }
-    let mut warnings = Vec::new();
+    let mut warnings = Warnings::default();
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(request.model));
     let inputs = request.inputs.iter().map(write_input).collect::<Result<_, _>>()?;
@@ -34,7 +33,7 @@ pub(crate) fn write(request: &EmbedRequest) -> Result<(String, Vec<String>), Pro
     if let Some(user) = &request.user {
         body.insert("user".to_owned(), json!(user));
     }
-    keep_known(&request.extra, &MEMBERS, "", &mut body, &mut warnings);
+    warnings.keep_known(&request.extra, &MEMBERS, "", &mut body);
     Ok((Value::Object(body).to_string(), warnings))
 }
 
@@ -49,10 +48,9 @@ fn write_input(input: &EmbedInput) -> Result<Value, ProviderError> {
 /// Reads a reply.
 pub(crate) async fn read(
     mut response: HttpResponse,
-    warnings: Vec<String>,
+    warnings: Warnings,
 ) -> Result<EmbedResponse, ProviderError> {
-    let body = response.text().await?;
-    let reply: Value = response.parse(&body)?;
+    let (reply, body) = response.read_json().await?;
     if let Some(error) = error::in_reply(&reply, &body) {
         return Err(error);
     }
@@ -64,7 +62,7 @@ pub(crate) async fn read(
         model: text(&reply["model"]).map(str::to_owned),
         embeddings,
         usage: read_usage(&reply["usage"]),
-        warnings,
+        warnings: warnings.into_vec(),
         upstream_request_id: response.request_id().map(str::to_owned),
         headers: response.caller_headers(),
         body: Some(RawBody::new(Dialect::OpenAiChat, body)),

@@ -1,10 +1,9 @@
 //! OpenAI's chat completions, models and embeddings, and the services that speak their dialect.
 //!
-//! The provider that `liballos_openai.so` exports. A request that arrives in this dialect is sent
-//! on as it came, but for its model and its streaming; any other is built from the normalised form
-//! (`request.rs`, `messages.rs`). Replies are read by `stream.rs` and `response.rs`, failures by
-//! `error.rs`. The presets below say in what each service differs; all of it can be configured for
-//! a service that is not listed. Connections, timeouts and retries are not its business.
+//! The provider that `liballos_openai.so` exports. Chats are written and read by the crate
+//! `allos-openai-chat`, which plugins of other services use too. The presets below say in what each
+//! service differs; all of it can be configured for a service that is not listed. Connections,
+//! timeouts and retries are not its business.
 //!
 //! - <https://platform.openai.com/docs/api-reference>
 //! - The presets' own pages: <https://console.groq.com/docs/openai>, <https://docs.mistral.ai/api/>,
@@ -20,31 +19,23 @@
 
 #![forbid(unsafe_code)]
 
-mod calls;
 mod config;
 mod embeddings;
-mod error;
-mod messages;
 mod models;
-mod request;
-mod response;
-mod stream;
 
+use allos_openai_chat::{Options, Reader, error, streamed, unstreamed};
 use allos_plugin_api::{
     ChatRequest, ChunkSink, EmbedRequest, EmbedResponse, Host, HttpRequest, HttpResponse, Model,
-    Provider, ProviderConfig, ProviderError, ProviderResponse, provider,
+    Provider, ProviderConfig, ProviderError, ProviderResponse, Upstream, Warnings, provider,
 };
 
-use crate::config::Service;
-
-/// The name of this vocabulary in parts that only it has.
-const FORMAT: &str = "openai-chat";
+use crate::config::Config;
 
 /// One service that speaks the dialect.
 #[derive(Debug)]
 pub struct OpenAi {
-    service: Service,
-    host: Host,
+    upstream: Upstream,
+    options: Options,
 }
 
 #[provider(
@@ -151,13 +142,15 @@ pub struct OpenAi {
 )]
 impl Provider for OpenAi {
     fn new(config: ProviderConfig, host: Host) -> Result<Self, ProviderError> {
-        Ok(Self { service: Service::new(config)?, host })
+        let own = Config::read(&config)?;
+        Ok(Self { upstream: own.upstream(&config, host), options: own.chat })
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ProviderResponse, ProviderError> {
-        let (body, warnings) = request::unstreamed(&request, &self.service.options)?;
-        let response = self.send(self.service.post("/chat/completions", body)?).await?;
-        stream::collect(response, warnings).await
+        let mut warnings = Warnings::default();
+        let body = unstreamed(&request, &self.options, &mut warnings)?;
+        let response = self.send(self.upstream.post("/chat/completions", body)).await?;
+        response.read_whole(Reader::default(), warnings).await
     }
 
     async fn stream_chat(
@@ -165,30 +158,31 @@ impl Provider for OpenAi {
         request: ChatRequest,
         chunks: &mut ChunkSink,
     ) -> Result<(), ProviderError> {
-        let (body, warnings) = request::streamed(&request, &self.service.options)?;
-        let request = self.service.post("/chat/completions", body)?;
+        let mut warnings = Warnings::default();
+        let body = streamed(&request, &self.options, &mut warnings)?;
+        let request = self.upstream.post("/chat/completions", body);
         let response = self.send(request.header("accept", "text/event-stream")).await?;
-        stream::forward(response, warnings, chunks).await
+        response.read_events(Reader::default(), warnings, chunks).await
     }
 
     async fn context_window(&self, model: &str) -> Result<Option<u64>, ProviderError> {
-        Ok(models::context_window(model))
+        Ok(models::limits(model).map(|limits| limits.context_window))
     }
 
     async fn models(&self) -> Result<Vec<Model>, ProviderError> {
-        models::read(self.send(self.service.get("/models")?).await?).await
+        models::read(self.send(self.upstream.get("/models")).await?).await
     }
 
     async fn embed(&self, request: EmbedRequest) -> Result<EmbedResponse, ProviderError> {
         let (body, warnings) = embeddings::write(&request)?;
-        let response = self.send(self.service.post("/embeddings", body)?).await?;
+        let response = self.send(self.upstream.post("/embeddings", body)).await?;
         embeddings::read(response, warnings).await
     }
 }
 
 impl OpenAi {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
-        let response = self.host.http(request).await?;
-        response.error_for_status().await.map_err(|error| error::refine(error, &self.service))
+        let sent = self.upstream.send(request).await;
+        sent.map_err(|error| self.upstream.advise(error::refine(error)))
     }
 }

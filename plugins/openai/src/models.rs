@@ -1,57 +1,52 @@
-//! The list of models, and the context windows of OpenAI's own.
+//! The list of models, and the limits of OpenAI's own.
 //!
 //! - <https://platform.openai.com/docs/api-reference/models/list>
 //! - <https://platform.openai.com/docs/models> states the windows; OpenAI's list does not.
 //! - <https://openrouter.ai/docs/api-reference/list-available-models> and others' lists do.
 
-use allos_plugin_api::{HttpResponse, Model, ProviderError};
+use allos_openai_chat::error;
+use allos_plugin_api::json::{items, text};
+use allos_plugin_api::{HttpResponse, Limits, Model, ProviderError};
 use serde_json::Value;
 
-use crate::error;
-use crate::response::{items, text};
-
-/// Context windows by the start of a model's id, the longest first where one starts another.
-const CONTEXT_WINDOWS: [(&str, u64); 18] = [
-    ("gpt-5-chat", 128_000),
-    ("gpt-5.1-chat", 128_000),
-    ("gpt-5.2-chat", 128_000),
-    ("gpt-5", 400_000),
-    ("gpt-4.1", 1_047_576),
-    ("gpt-4.5", 128_000),
-    ("gpt-4o", 128_000),
-    ("chatgpt-4o", 128_000),
-    ("gpt-4-turbo", 128_000),
-    ("gpt-4-1106", 128_000),
-    ("gpt-4-0125", 128_000),
-    ("gpt-4", 8_192),
-    ("gpt-3.5-turbo-instruct", 4_096),
-    ("gpt-3.5-turbo", 16_385),
-    ("o1-mini", 128_000),
-    ("o1-preview", 128_000),
-    ("codex-mini", 200_000),
-    ("gpt-audio", 128_000),
+/// The limits of OpenAI's own models, by the start of the id.
+/// <https://platform.openai.com/docs/models>
+const LIMITS: [(&str, Limits); 24] = [
+    ("gpt-5", Limits::new(400_000, 128_000)),
+    ("gpt-5-chat", Limits::new(128_000, 16_384)),
+    ("gpt-5.1-chat", Limits::new(128_000, 16_384)),
+    ("gpt-5.2-chat", Limits::new(128_000, 16_384)),
+    ("gpt-4.1", Limits::new(1_047_576, 32_768)),
+    ("gpt-4.5", Limits::new(128_000, 16_384)),
+    ("gpt-4o", Limits::new(128_000, 16_384)),
+    ("chatgpt-4o", Limits::new(128_000, 16_384)),
+    ("gpt-4-turbo", Limits::new(128_000, 4_096)),
+    ("gpt-4-1106", Limits::new(128_000, 4_096)),
+    ("gpt-4-0125", Limits::new(128_000, 4_096)),
+    ("gpt-4", Limits::new(8_192, 8_192)),
+    ("gpt-3.5-turbo", Limits::new(16_385, 4_096)),
+    ("gpt-3.5-turbo-instruct", Limits::new(4_096, 4_096)),
+    ("o1", Limits::new(200_000, 100_000)),
+    ("o1-mini", Limits::new(128_000, 65_536)),
+    ("o1-preview", Limits::new(128_000, 32_768)),
+    ("o3", Limits::new(200_000, 100_000)),
+    ("o4-mini", Limits::new(200_000, 100_000)),
+    ("codex-mini", Limits::new(200_000, 100_000)),
+    ("gpt-audio", Limits::new(128_000, 16_384)),
+    ("computer-use-preview", Limits::new(8_192, 1_024)),
+    ("text-embedding-3", Limits::window(8_192)),
+    ("text-embedding-ada-002", Limits::window(8_192)),
 ];
-/// The reasoning models whose ids are a letter and a digit.
-const REASONING_WINDOW: u64 = 200_000;
 
-/// The context window of one of OpenAI's models, a fine-tuned one included.
-pub(crate) fn context_window(model: &str) -> Option<u64> {
+/// The limits of one of OpenAI's models, a fine-tuned one included.
+pub(crate) fn limits(model: &str) -> Option<&'static Limits> {
     let model = model.strip_prefix("ft:").unwrap_or(model);
-    let known = CONTEXT_WINDOWS.iter().find(|(start, _)| model.starts_with(start));
-    let reasons = || {
-        ["o1", "o3", "o4-mini"].iter().any(|id| {
-            model
-                .strip_prefix(id)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', ':']))
-        })
-    };
-    known.map(|(_, window)| *window).or_else(|| reasons().then_some(REASONING_WINDOW))
+    Limits::find(model, &LIMITS)
 }
 
 /// Reads a list of models: under `data`, or bare.
 pub(crate) async fn read(mut response: HttpResponse) -> Result<Vec<Model>, ProviderError> {
-    let body = response.text().await?;
-    let list: Value = response.parse(&body)?;
+    let (list, body) = response.read_json().await?;
     if let Some(error) = error::in_reply(&list, &body) {
         return Err(error);
     }
@@ -68,10 +63,10 @@ fn read_model(raw: &Value) -> Option<Model> {
     let count = |names: &[&str]| names.iter().find_map(|name| raw.pointer(name)?.as_u64());
     let stated =
         count(&["/context_length", "/context_window", "/max_context_length", "/max_model_len"]);
-    Some(Model {
+    let model = Model {
         id: id.to_owned(),
         display_name: text(&raw["display_name"]).or_else(|| text(&raw["name"])).map(str::to_owned),
-        context_window: stated.or_else(|| context_window(id)),
+        context_window: stated,
         max_output_tokens: count(&[
             "/max_completion_tokens",
             "/top_provider/max_completion_tokens",
@@ -79,7 +74,8 @@ fn read_model(raw: &Value) -> Option<Model> {
         created: raw["created"].as_u64(),
         owned_by: text(&raw["owned_by"]).map(str::to_owned),
         raw: Some(raw.clone()),
-    })
+    };
+    Some(model.or_limits(limits(id)))
 }
 
 #[cfg(test)]
@@ -96,10 +92,9 @@ mod tests {
             ("o3-pro", Some(200_000)),
             ("o1-mini", Some(128_000)),
             ("ft:gpt-4o-mini:acme::id", Some(128_000)),
-            ("o365", None),
             ("llama-3.3-70b-versatile", None),
         ] {
-            assert_eq!(context_window(model), window, "{model}");
+            assert_eq!(limits(model).map(|it| it.context_window), window, "{model}");
         }
     }
 

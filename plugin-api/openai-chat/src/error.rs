@@ -7,11 +7,9 @@
 //! - <https://openrouter.ai/docs/api-reference/errors>
 //! - <https://docs.mistral.ai/api/>
 
+use allos_plugin_api::json::items;
 use allos_plugin_api::{Dialect, ErrorKind, ProviderError, RawBody};
 use serde_json::Value;
-
-use crate::config::Service;
-use crate::response::items;
 
 /// Phrases by which services without a code of their own say that a prompt is too long.
 const TOO_LONG: [&str; 6] = [
@@ -24,24 +22,18 @@ const TOO_LONG: [&str; 6] = [
 ];
 
 /// Adds what the body means to the error of a response that was not a success.
-pub(crate) fn refine(error: ProviderError, service: &Service) -> ProviderError {
+#[must_use]
+pub fn refine(error: ProviderError) -> ProviderError {
     let text = error.upstream_text().unwrap_or_default().to_owned();
-    let error = match serde_json::from_str(&text) {
+    match serde_json::from_str(&text) {
         Ok(Value::Object(body)) => describe(error, &Value::Object(body), &text),
         Ok(Value::Array(bodies)) if !bodies.is_empty() => describe(error, &bodies[0], &text),
-        _ if error.status() == Some(404) => {
-            error.with_hint("check `base_url`: it ends where the vendor's own SDK ends it")
-        }
-        _ => error,
-    };
-    match error.kind() {
-        ErrorKind::Authentication => error.with_hint(service.key_hint()),
         _ => error,
     }
 }
 
 /// The error that a reply or a frame carries although its status was a success.
-pub(crate) fn in_reply(reply: &Value, text: &str) -> Option<ProviderError> {
+pub fn in_reply(reply: &Value, text: &str) -> Option<ProviderError> {
     std::iter::once(reply)
         .chain(items(&reply["choices"]))
         .find(|body| is_error(&body["error"]) || body["object"] == "error")
@@ -156,8 +148,7 @@ mod tests {
 
     fn refined(status: u16, body: &str) -> ProviderError {
         let error = ProviderError::new(ErrorKind::from_status(status), "the upstream failed");
-        let service = Service::new(allos_plugin_api::ProviderConfig::default()).unwrap();
-        refine(error.with_status(status).with_upstream_text(body), &service)
+        refine(error.with_status(status).with_upstream_text(body))
     }
 
     #[test]

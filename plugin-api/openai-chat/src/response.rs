@@ -9,6 +9,7 @@
 //! - <https://openrouter.ai/docs/use-cases/reasoning-tokens>
 //! - <https://docs.mistral.ai/capabilities/reasoning/>
 
+use allos_plugin_api::json::{items, rest, text};
 use allos_plugin_api::{
     Annotation, AnnotationAdded, Event, Extra, Finish, FinishReason, ImagePart, Logprobs, Part,
     PartEnd, ProviderData, ReasoningStart, Signature, Source, TextDelta, TokenLogprob, Usage,
@@ -226,25 +227,6 @@ pub(crate) fn take(next: &mut u32) -> u32 {
     index
 }
 
-/// A text that is there and not empty.
-pub(crate) fn text(value: &Value) -> Option<&str> {
-    value.as_str().filter(|text| !text.is_empty())
-}
-
-/// The items of a list; none where it is absent or null.
-pub(crate) fn items(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-/// The members of an object that are neither null nor among the names.
-pub(crate) fn rest(object: &Value, names: &[&str]) -> Extra {
-    let members = object.as_object().into_iter().flatten();
-    members
-        .filter(|(name, value)| !value.is_null() && !names.contains(&name.as_str()))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
-}
-
 fn detail_text(detail: &Value) -> Option<&str> {
     text(&detail["text"]).or_else(|| text(&detail["summary"]))
 }
@@ -295,8 +277,9 @@ fn read_logprob(value: &Value) -> Option<TokenLogprob> {
     })
 }
 
-/// `usage` in each service's words. <https://platform.openai.com/docs/api-reference/chat/object>
-pub(crate) fn read_usage(raw: &Value) -> Option<Usage> {
+/// Reads `usage`, in each service's words.
+/// <https://platform.openai.com/docs/api-reference/chat/object>
+pub fn read_usage(raw: &Value) -> Option<Usage> {
     let usage = raw.as_object()?;
     let count = |paths: &[&str]| paths.iter().find_map(|path| raw.pointer(path)?.as_u64());
     let (prompt, completion) = ("/prompt_tokens_details", "/completion_tokens_details");

@@ -7,16 +7,15 @@
 //! - <https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks>
 //! - <https://docs.mistral.ai/capabilities/reasoning/>
 
+use allos_plugin_api::json::{object, text, without_nulls};
 use allos_plugin_api::{
     AudioPart, Extra, FilePart, ImagePart, Message, Part, ProviderError, ReasoningPart, Role,
-    Source, TextPart, ToolCall, ToolResult, VendorObject, VendorPart,
+    Source, TextPart, ToolCall, ToolResult, VendorPart, Warnings,
 };
 use serde_json::{Map, Value, json};
 
 use crate::FORMAT;
-use crate::config::{FilePartKind, Options, ReasoningField};
-use crate::request::{keep_known, object, vendor, without_nulls};
-use crate::response::text;
+use crate::options::{FilePartKind, Options, ReasoningField};
 
 /// Members of a message that the normalised form keeps by name, and that are sent as they came:
 /// `prefix` of Mistral and its kin, OpenRouter's `cache_control` and
@@ -39,7 +38,7 @@ const CALL_MEMBERS: [&str; 2] = ["extra_content", "index"];
 pub(crate) fn write(
     messages: &[Message],
     options: &Options,
-    warnings: &mut Vec<String>,
+    warnings: &mut Warnings,
 ) -> Result<Vec<Value>, ProviderError> {
     let mut writer = Writer { options, warnings, place: String::new(), written: Vec::new() };
     for (at, message) in messages.iter().enumerate() {
@@ -51,7 +50,7 @@ pub(crate) fn write(
 
 struct Writer<'a> {
     options: &'a Options,
-    warnings: &'a mut Vec<String>,
+    warnings: &'a mut Warnings,
     /// Where the writer is, for warnings and errors.
     place: String,
     written: Vec<Value>,
@@ -144,6 +143,10 @@ impl Writer<'_> {
                 };
                 list.push(raw.clone());
             }
+            // The trace of what another vendor ran is nothing to this one.
+            Part::Vendor(VendorPart { format, .. }) => {
+                self.warnings.ignore(format_args!("content in the words of {format}"));
+            }
             Part::Text(text) => {
                 self.annotations(text, sorted);
                 sorted.content.push(self.part(part)?);
@@ -157,7 +160,7 @@ impl Writer<'_> {
     fn reasoning(&mut self, part: &ReasoningPart, sorted: &mut Sorted) {
         let is_opaque = part.signature.is_some() || part.redacted.is_some();
         match self.options.reasoning_field {
-            ReasoningField::None => return self.warn("reasoning of earlier answers"),
+            ReasoningField::None => return self.warnings.ignore("reasoning of earlier answers"),
             ReasoningField::ReasoningDetails => {
                 let is_named = part.summary || part.id.is_some() || part.format.is_some();
                 if is_opaque || is_named || !part.extra.is_empty() {
@@ -175,7 +178,7 @@ impl Writer<'_> {
             _ => sorted.thought.get_or_insert_default().push_str(&part.text),
         }
         if is_opaque && self.options.reasoning_field != ReasoningField::ReasoningDetails {
-            self.warn("the signed or encrypted form of reasoning");
+            self.warnings.ignore("the signed or encrypted form of reasoning");
         }
     }
 
@@ -188,7 +191,7 @@ impl Writer<'_> {
             members.insert("extra_content".to_owned(), extra_content);
         }
         let place = format!("{}.tool_calls.{}.", self.place, call.id);
-        keep_known(&call.extra, &CALL_MEMBERS, &place, &mut members, self.warnings);
+        self.warnings.keep_known(&call.extra, &CALL_MEMBERS, &place, &mut members);
         Value::Object(members)
     }
 
@@ -199,7 +202,7 @@ impl Writer<'_> {
                 Some(raw) if raw[&annotation.kind].is_object() => {
                     sorted.annotations.push(raw.clone());
                 }
-                _ => self.warn("annotations"),
+                _ => self.warnings.ignore("annotations"),
             }
         }
     }
@@ -211,7 +214,7 @@ impl Writer<'_> {
         extra: &Extra,
     ) -> Result<(), ProviderError> {
         if result.is_error {
-            self.warn("the mark of a tool result as an error");
+            self.warnings.ignore("the mark of a tool result as an error");
         }
         let content =
             result.content.iter().map(|part| self.part(part)).collect::<Result<_, _>>()?;
@@ -238,8 +241,10 @@ impl Writer<'_> {
                 (json!({ "type": "refusal", "refusal": part.text }), &part.extra)
             }
             Part::Vendor(VendorPart { format, raw, .. }) => {
-                let object = VendorObject { format: format.clone(), raw: raw.clone() };
-                (vendor("content", &object)?, &none)
+                if format != FORMAT {
+                    return Err(self.refused(&format!("content in the words of {format}")));
+                }
+                (raw.clone(), &none)
             }
             Part::Reasoning(_) => return Err(self.refused("reasoning that is not the model's")),
             Part::ToolCall(_) => return Err(self.refused("a tool call that is not the model's")),
@@ -316,15 +321,7 @@ impl Writer<'_> {
     }
 
     fn keep(&mut self, extra: &Extra, known: &[&str], members: &mut Map<String, Value>) {
-        keep_known(extra, known, &format!("{}.", self.place), members, self.warnings);
-    }
-
-    /// Warns once, however many messages it is about.
-    fn warn(&mut self, what: &str) {
-        let warning = format!("ignored: {what}");
-        if !self.warnings.contains(&warning) {
-            self.warnings.push(warning);
-        }
+        self.warnings.keep_known(extra, known, &format!("{}.", self.place), members);
     }
 
     fn refused(&self, what: &str) -> ProviderError {
@@ -372,9 +369,9 @@ mod tests {
     fn written(field: &str, parts: &Value) -> (Value, Vec<String>) {
         let options = serde_json::from_value(json!({ "reasoning_field": field })).unwrap();
         let message = serde_json::from_value(json!({ "role": "assistant", "content": parts }));
-        let mut warnings = Vec::new();
+        let mut warnings = Warnings::default();
         let mut messages = write(&[message.unwrap()], &options, &mut warnings).unwrap();
-        (messages.remove(0), warnings)
+        (messages.remove(0), warnings.into_vec())
     }
 
     #[test]
@@ -414,7 +411,7 @@ mod tests {
     fn content_in_the_words_of_another_vendor_is_refused() {
         let part = json!([{ "type": "vendor", "format": "anthropic-messages", "raw": {} }]);
         let message = serde_json::from_value(json!({ "role": "user", "content": part })).unwrap();
-        let error = write(&[message], &Options::default(), &mut Vec::new()).unwrap_err();
+        let error = write(&[message], &Options::default(), &mut Warnings::default()).unwrap_err();
         assert!(error.message().contains("anthropic-messages"), "{error}");
     }
 
@@ -426,7 +423,8 @@ mod tests {
         };
         let content = json!([result("a"), result("b"), { "type": "text", "text": "go on" }]);
         let message = serde_json::from_value(json!({ "role": "user", "content": content }));
-        let messages = write(&[message.unwrap()], &Options::default(), &mut Vec::new()).unwrap();
+        let messages =
+            write(&[message.unwrap()], &Options::default(), &mut Warnings::default()).unwrap();
         let roles: Vec<_> = messages.iter().map(|message| &message["role"]).collect();
         assert_eq!(roles, ["tool", "tool", "user"]);
         assert_eq!(messages[1]["content"], "b");

@@ -9,17 +9,18 @@
 
 use std::collections::BTreeMap;
 
+use allos_plugin_api::json::{object, without_nulls};
 use allos_plugin_api::{
-    ChatRequest, Dialect, Extra, JsonSchema, ProviderError, Reasoning, ResponseFormat, ToolChoice,
-    ToolDefinition, VendorObject,
+    ChatRequest, Dialect, JsonSchema, ProviderError, RawBody, Reasoning, ResponseFormat,
+    ToolChoice, ToolDefinition, Warnings,
 };
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::FORMAT;
-use crate::config::{MaxTokensField, Options, ReasoningField, SeedField};
 use crate::messages;
+use crate::options::{MaxTokensField, Options, ReasoningField, SeedField};
 
 /// Members of a request that the normalised form keeps by name, and that are sent as they came.
 const MEMBERS: [&str; 54] = [
@@ -88,80 +89,42 @@ const MEMBERS: [&str; 54] = [
 /// Members of a tool, beside its function.
 const TOOL_MEMBERS: [&str; 2] = ["cache_control", "eager_input_streaming"];
 
-/// A request's body, and what of the request is ignored.
-pub(crate) type Written = (String, Vec<String>);
-
 /// The body of a request for an answer in one piece.
-pub(crate) fn unstreamed(
+pub fn unstreamed(
     request: &ChatRequest,
     options: &Options,
-) -> Result<Written, ProviderError> {
-    let Some(body) = own_body(request) else { return build(request, options, false) };
+    warnings: &mut Warnings,
+) -> Result<String, ProviderError> {
+    let Some(body) = own_body(request) else {
+        return build(request, options, warnings, false);
+    };
     let mut changes = vec![("model", Some(json!(request.model)))];
-    if streams(body)? {
+    if streams(&body.json)? {
         changes.extend([("stream", Some(json!(false))), ("stream_options", None)]);
     }
-    Ok((with_members(body, changes)?, Vec::new()))
+    body.with_members(changes)
 }
 
 /// The body of a request for a stream.
-pub(crate) fn streamed(request: &ChatRequest, options: &Options) -> Result<Written, ProviderError> {
-    let Some(body) = own_body(request) else { return build(request, options, true) };
-    let stream_options = options.stream_options.then(|| stream_options(body)).transpose()?;
+pub fn streamed(
+    request: &ChatRequest,
+    options: &Options,
+    warnings: &mut Warnings,
+) -> Result<String, ProviderError> {
+    let Some(body) = own_body(request) else {
+        return build(request, options, warnings, true);
+    };
+    let stream_options = options.stream_options.then(|| stream_options(&body.json)).transpose()?;
     let changes = [
         ("model", Some(json!(request.model))),
         ("stream", Some(json!(true))),
         ("stream_options", stream_options),
     ];
-    Ok((with_members(body, changes)?, Vec::new()))
+    body.with_members(changes)
 }
 
-/// JSON text of an object with members that are set, or that are left out; all others stay as they
-/// are written.
-pub(crate) fn with_members<'a>(
-    json: &str,
-    changes: impl IntoIterator<Item = (&'a str, Option<Value>)>,
-) -> Result<String, ProviderError> {
-    let mut members: BTreeMap<String, Box<RawValue>> = parse(json)?;
-    for (name, value) in changes {
-        match value {
-            Some(value) => {
-                members.insert(name.to_owned(), to_raw_value(&value).map_err(invalid)?);
-            }
-            None => drop(members.remove(name)),
-        }
-    }
-    serde_json::to_string(&members).map_err(invalid)
-}
-
-/// Copies the members that are known by name, and warns of the others. `place` says where they are.
-pub(crate) fn keep_known(
-    extra: &Extra,
-    known: &[&str],
-    place: &str,
-    members: &mut Map<String, Value>,
-    warnings: &mut Vec<String>,
-) {
-    for (name, value) in extra.iter().filter(|(_, value)| !value.is_null()) {
-        if known.contains(&name.as_str()) {
-            members.insert(name.clone(), value.clone());
-        } else {
-            warnings.push(format!("ignored: {place}{name}"));
-        }
-    }
-}
-
-/// What only this vocabulary has, as it came; the same of another is refused.
-pub(crate) fn vendor(what: &str, object: &VendorObject) -> Result<Value, ProviderError> {
-    if object.format == FORMAT {
-        return Ok(object.raw.clone());
-    }
-    Err(ProviderError::unsupported(format!("{what} in the words of {}", object.format)))
-}
-
-fn own_body(request: &ChatRequest) -> Option<&str> {
-    let body = request.body.as_ref().filter(|body| body.dialect == Dialect::OpenAiChat)?;
-    Some(&body.json)
+fn own_body(request: &ChatRequest) -> Option<&RawBody> {
+    request.body.as_ref().filter(|body| body.dialect == Dialect::OpenAiChat)
 }
 
 fn streams(body: &str) -> Result<bool, ProviderError> {
@@ -192,10 +155,15 @@ fn invalid(error: serde_json::Error) -> ProviderError {
 }
 
 /// Builds a body from the normalised form.
-fn build(request: &ChatRequest, options: &Options, stream: bool) -> Result<Written, ProviderError> {
-    let mut body = Body::default();
+fn build(
+    request: &ChatRequest,
+    options: &Options,
+    warnings: &mut Warnings,
+    stream: bool,
+) -> Result<String, ProviderError> {
+    let mut body = Body { members: Map::new(), warnings };
     body.set("model", Some(&request.model))?;
-    let messages = messages::write(&request.messages, options, &mut body.warnings)?;
+    let messages = messages::write(&request.messages, options, body.warnings)?;
     body.set("messages", Some(messages))?;
     body.answer(request)?;
     body.sampling(request, options)?;
@@ -205,18 +173,17 @@ fn build(request: &ChatRequest, options: &Options, stream: bool) -> Result<Writt
         let asked = options.stream_options.then(|| json!({ "include_usage": true }));
         body.set("stream_options", asked)?;
     }
-    keep_known(&request.extra, &MEMBERS, "", &mut body.members, &mut body.warnings);
-    Ok((Value::Object(body.members).to_string(), body.warnings))
+    body.warnings.keep_known(&request.extra, &MEMBERS, "", &mut body.members);
+    Ok(Value::Object(body.members).to_string())
 }
 
 /// A body in the making.
-#[derive(Default)]
-struct Body {
+struct Body<'a> {
     members: Map<String, Value>,
-    warnings: Vec<String>,
+    warnings: &'a mut Warnings,
 }
 
-impl Body {
+impl Body<'_> {
     fn set(&mut self, name: &str, value: Option<impl Serialize>) -> Result<(), ProviderError> {
         if let Some(value) = value {
             self.members.insert(name.to_owned(), serde_json::to_value(value).map_err(invalid)?);
@@ -256,7 +223,7 @@ impl Body {
         self.set("frequency_penalty", request.frequency_penalty)?;
         self.set("presence_penalty", request.presence_penalty)?;
         if !options.top_k && request.top_k.is_some() {
-            self.warnings.push("ignored: top_k".to_owned());
+            self.warnings.ignore("top_k");
             return Ok(());
         }
         self.set("top_k", request.top_k)
@@ -284,17 +251,19 @@ impl Body {
             return self.set("reasoning", Some(object));
         }
         if reasoning.budget_tokens.is_some() {
-            self.warnings.push("ignored: reasoning.max_tokens".to_owned());
+            self.warnings.ignore("reasoning.max_tokens");
         }
         let mut none = Map::new();
-        keep_known(&reasoning.extra, &[], "reasoning.", &mut none, &mut self.warnings);
+        self.warnings.keep_known(&reasoning.extra, &[], "reasoning.", &mut none);
         self.set("reasoning_effort", reasoning.effort.as_ref())
     }
 
     fn tool(&mut self, tool: &ToolDefinition) -> Result<Value, ProviderError> {
         let tool = match tool {
             ToolDefinition::Function(tool) => tool,
-            ToolDefinition::Vendor(tool) => return vendor("a tool", tool),
+            ToolDefinition::Vendor(tool) => {
+                return tool.in_words_of(FORMAT, "a tool").cloned();
+            }
             _ => return Err(ProviderError::unsupported("a tool of an unknown kind")),
         };
         let function = without_nulls(json!({
@@ -305,7 +274,7 @@ impl Body {
         }));
         let mut members = object([("type", json!("function")), ("function", function)]);
         let place = format!("tools.{}.", tool.name);
-        keep_known(&tool.extra, &TOOL_MEMBERS, &place, &mut members, &mut self.warnings);
+        self.warnings.keep_known(&tool.extra, &TOOL_MEMBERS, &place, &mut members);
         Ok(Value::Object(members))
     }
 }
@@ -316,7 +285,7 @@ fn tool_choice(choice: &ToolChoice) -> Result<Value, ProviderError> {
         ToolChoice::None(_) => json!("none"),
         ToolChoice::Required(_) => json!("required"),
         ToolChoice::Tool(tool) => json!({ "type": "function", "function": { "name": tool.name } }),
-        ToolChoice::Vendor(choice) => vendor("a tool choice", choice)?,
+        ToolChoice::Vendor(choice) => choice.in_words_of(FORMAT, "a tool choice")?.clone(),
         _ => return Err(ProviderError::unsupported("a tool choice of an unknown kind")),
     })
 }
@@ -328,7 +297,7 @@ fn response_format(format: &ResponseFormat) -> Result<Value, ProviderError> {
         ResponseFormat::JsonSchema(schema) => {
             json!({ "type": "json_schema", "json_schema": json_schema(schema) })
         }
-        ResponseFormat::Vendor(format) => vendor("a response format", format)?,
+        ResponseFormat::Vendor(format) => format.in_words_of(FORMAT, "a response format")?.clone(),
         _ => return Err(ProviderError::unsupported("a response format of an unknown kind")),
     })
 }
@@ -342,25 +311,8 @@ fn json_schema(schema: &JsonSchema) -> Value {
     without_nulls(Value::Object(members))
 }
 
-/// An object from its members.
-pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
-    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// An object without the members that are null.
-pub(crate) fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            Value::Object(members.into_iter().filter(|(_, value)| !value.is_null()).collect())
-        }
-        other => other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use allos_plugin_api::RawBody;
-
     use super::*;
 
     fn asked(body: &str) -> ChatRequest {
@@ -368,10 +320,16 @@ mod tests {
         ChatRequest { body, ..ChatRequest::new("m", Vec::new()) }
     }
 
+    fn write(request: &ChatRequest, options: &Options) -> (String, Vec<String>) {
+        let mut warnings = Warnings::default();
+        let sent = unstreamed(request, options, &mut warnings).unwrap();
+        (sent, warnings.into_vec())
+    }
+
     #[test]
     fn every_member_of_the_clients_body_is_sent_as_it_is_written() {
         let body = r#"{"model":"x/m","seed":10176929106694746000,"top_p":1.0,"t":0.1,"new":[{"b":1e400}]}"#;
-        let (sent, warnings) = unstreamed(&asked(body), &Options::default()).unwrap();
+        let (sent, warnings) = write(&asked(body), &Options::default());
         for member in [
             r#""model":"m""#,
             r#""seed":10176929106694746000"#,
@@ -387,20 +345,22 @@ mod tests {
     #[test]
     fn a_stream_asks_for_its_usage_where_the_service_takes_that() {
         let asked = asked(r#"{"model":"m","stream_options":{"include_obfuscation":false}}"#);
-        let (sent, _) = streamed(&asked, &Options::default()).unwrap();
+        let mut none = Warnings::default();
+        let sent = streamed(&asked, &Options::default(), &mut none).unwrap();
         let sent: Value = serde_json::from_str(&sent).unwrap();
         assert_eq!(
             sent["stream_options"],
             json!({ "include_obfuscation": false, "include_usage": true })
         );
         let options = Options { stream_options: false, ..Options::default() };
-        assert!(!streamed(&asked, &options).unwrap().0.contains("stream_options"));
+        let sent = streamed(&asked, &options, &mut none).unwrap();
+        assert!(!sent.contains("stream_options"));
     }
 
     #[test]
     fn an_answer_in_one_piece_is_not_asked_for_as_a_stream() {
         let body = r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#;
-        let (sent, _) = unstreamed(&asked(body), &Options::default()).unwrap();
+        let (sent, _) = write(&asked(body), &Options::default());
         assert_eq!(sent, r#"{"model":"m","stream":false}"#);
     }
 
@@ -415,7 +375,7 @@ mod tests {
             top_k: Some(3),
             ..ChatRequest::new("m", Vec::new())
         };
-        let (sent, warnings) = unstreamed(&request, &options.unwrap()).unwrap();
+        let (sent, warnings) = write(&request, &options.unwrap());
         let sent: Value = serde_json::from_str(&sent).unwrap();
         assert_eq!(
             sent,
@@ -429,7 +389,7 @@ mod tests {
         let mut request = ChatRequest::new("m", Vec::new());
         request.extra.insert("service_tier".to_owned(), json!("flex"));
         request.extra.insert("container".to_owned(), json!("c"));
-        let (sent, warnings) = unstreamed(&request, &Options::default()).unwrap();
+        let (sent, warnings) = write(&request, &Options::default());
         assert!(sent.contains(r#""service_tier":"flex""#) && !sent.contains("container"));
         assert_eq!(warnings, ["ignored: container"]);
     }

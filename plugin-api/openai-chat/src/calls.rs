@@ -7,6 +7,7 @@
 //! - <https://ai.google.dev/gemini-api/docs/thought-signatures>
 //! - <https://platform.openai.com/docs/guides/audio>
 
+use allos_plugin_api::json::{rest, text};
 use allos_plugin_api::{
     AudioPart, DataSource, Event, Part, PartEnd, ProviderData, Signature, Source, ToolCallDelta,
     ToolCallStart, WholePart,
@@ -15,7 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::response::{rest, take, text, vendor_part};
+use crate::response::{take, vendor_part};
 
 /// The calls of one answer.
 #[derive(Debug, Default)]
