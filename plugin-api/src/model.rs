@@ -67,10 +67,37 @@ impl Limits {
         Self { context_window, max_output_tokens: None }
     }
 
-    /// The limits of a model, from a table by the start of ids. The longest start that fits counts;
-    /// nothing where none does, rather than a guess.
+    /// The limits of a model, from a table by the start of ids. A start ends where a word of the
+    /// id ends: `gpt-5` is the start of `gpt-5-mini` and not of `gpt-5.6` or `gpt-50`. The longest
+    /// that fits counts; nothing where none does, rather than a guess.
     pub fn find<'a>(model: &str, table: &'a [(&str, Self)]) -> Option<&'a Self> {
-        let fitting = table.iter().filter(|(start, _)| model.starts_with(start));
+        let fits = |start: &str| {
+            let rest = model.strip_prefix(start);
+            rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '.'))
+        };
+        let fitting = table.iter().filter(|(start, _)| fits(start));
         fitting.max_by_key(|(start, _)| start.len()).map(|(_, limits)| limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_fits_whole_words_of_an_id_and_the_longest_counts() {
+        let table = [("m-5", Limits::window(1)), ("m-5-mini", Limits::window(2))];
+        for (model, window) in [
+            ("m-5", Some(1)),
+            ("m-5-2026-01-01", Some(1)),
+            ("m-5:fine-tuned", Some(1)),
+            ("m-5-mini-1", Some(2)),
+            ("m-5.1", None),
+            ("m-50", None),
+            ("m", None),
+        ] {
+            let found = Limits::find(model, &table).map(|limits| limits.context_window);
+            assert_eq!(found, window, "{model}");
+        }
     }
 }

@@ -40,11 +40,13 @@ pub(crate) fn write(
     options: &Options,
     warnings: &mut Warnings,
 ) -> Result<Vec<Value>, ProviderError> {
-    let mut writer = Writer { options, warnings, place: String::new(), written: Vec::new() };
+    let (place, written, shown) = (String::new(), Vec::new(), Vec::new());
+    let mut writer = Writer { options, warnings, place, written, shown };
     for (at, message) in messages.iter().enumerate() {
         writer.place = format!("messages[{at}]");
         writer.message(message)?;
     }
+    writer.show();
     Ok(writer.written)
 }
 
@@ -54,6 +56,9 @@ struct Writer<'a> {
     /// Where the writer is, for warnings and errors.
     place: String,
     written: Vec<Value>,
+    /// What tools answered that is not text. Messages of tools hold text alone, and nothing may
+    /// stand between them, so it follows the last of them as the user's.
+    shown: Vec<Value>,
 }
 
 /// The parts of an assistant's message, sorted by the members that they go into.
@@ -78,6 +83,9 @@ impl Writer<'_> {
                 let members = if others.is_empty() { &message.extra } else { &Extra::new() };
                 self.tool_result(result, message.name.as_deref(), members)?;
             }
+        }
+        if results.is_empty() || !others.is_empty() {
+            self.show();
         }
         match (&message.role, results.is_empty(), others.is_empty()) {
             (_, false, true) => Ok(()),
@@ -216,8 +224,14 @@ impl Writer<'_> {
         if result.is_error {
             self.warnings.ignore("the mark of a tool result as an error");
         }
-        let content =
-            result.content.iter().map(|part| self.part(part)).collect::<Result<_, _>>()?;
+        let mut content = Vec::new();
+        for part in &result.content {
+            let written = self.part(part)?;
+            match part {
+                Part::Image(_) | Part::Audio(_) | Part::File(_) => self.shown.push(written),
+                _ => content.push(written),
+            }
+        }
         let mut message = object([
             ("role", json!("tool")),
             ("tool_call_id", json!(result.tool_call_id)),
@@ -309,6 +323,13 @@ impl Writer<'_> {
             Source::Data(data) => Ok(data.base64.clone()),
             Source::Url(source) => Ok(source.url.clone()),
             _ => Err(self.refused(&format!("{what} that is neither an address nor data"))),
+        }
+    }
+
+    fn show(&mut self) {
+        if !self.shown.is_empty() {
+            let content = Value::Array(std::mem::take(&mut self.shown));
+            self.written.push(json!({ "role": "user", "content": content }));
         }
     }
 
@@ -428,5 +449,22 @@ mod tests {
         let roles: Vec<_> = messages.iter().map(|message| &message["role"]).collect();
         assert_eq!(roles, ["tool", "tool", "user"]);
         assert_eq!(messages[1]["content"], "b");
+    }
+
+    #[test]
+    fn an_image_that_a_tool_answers_follows_the_messages_of_the_tools() {
+        let image = json!({ "type": "image", "source": { "type": "url", "url": "https://e.x/a" } });
+        let result = |id: &str| {
+            let content = [json!({ "type": "text", "text": id }), image.clone()];
+            let result = json!({ "type": "tool_result", "tool_call_id": id, "content": content });
+            json!({ "role": "tool", "content": [result] })
+        };
+        let messages = json!([result("a"), result("b"), { "role": "assistant", "content": [] }]);
+        let messages: Vec<Message> = serde_json::from_value(messages).unwrap();
+        let written = write(&messages, &Options::default(), &mut Warnings::default()).unwrap();
+        let roles: Vec<_> = written.iter().map(|message| &message["role"]).collect();
+        assert_eq!(roles, ["tool", "tool", "user", "assistant"]);
+        assert_eq!(written[1]["content"], "b");
+        assert_eq!(written[2]["content"][1]["image_url"]["url"], "https://e.x/a");
     }
 }
