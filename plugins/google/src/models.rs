@@ -1,0 +1,168 @@
+//! Models: their names in addresses, their generations, and what Google says of them.
+//!
+//! Google tells the limits of each model, so there is no table of them here.
+//!
+//! - <https://ai.google.dev/api/models>
+//! - <https://ai.google.dev/api/tokens>
+//! - <https://ai.google.dev/gemini-api/docs/models>
+
+use std::fmt::Write;
+
+use allos_plugin_api::json::{items, text};
+use allos_plugin_api::{HttpResponse, Model, ProviderError, TokenCount};
+use serde_json::Value;
+
+use crate::error;
+
+/// Which generation a model is of: `(2, 5)`. Where the name does not tell, what such a model most
+/// likely takes.
+pub(crate) type Generation = (u32, u32);
+
+/// The first generation that thinks.
+pub(crate) const THINKS: Generation = (2, 5);
+/// The first generation that insists on thought signatures, and thinks by levels.
+pub(crate) const SIGNS: Generation = (3, 0);
+
+/// The generation of a model.
+pub(crate) fn generation(model: &str) -> Generation {
+    let name = model.strip_prefix("models/").unwrap_or(model);
+    let Some(rest) = name.strip_prefix("gemini-") else { return THINKS };
+    let number = rest.split('-').next().unwrap_or_default();
+    let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
+    match (major.parse(), minor.parse()) {
+        (Ok(major), Ok(minor)) => (major, minor),
+        _ if rest.ends_with("-latest") => SIGNS,
+        _ => THINKS,
+    }
+}
+
+/// A model's name as Google writes it: `models/gemini-2.5-flash`.
+pub(crate) fn resource(model: &str) -> String {
+    let is_whole = model.starts_with("models/") || model.starts_with("tunedModels/");
+    if is_whole { model.to_owned() } else { format!("models/{model}") }
+}
+
+/// The path of an operation of a model.
+pub(crate) fn path(model: &str, operation: &str) -> String {
+    let resource = resource(model);
+    let (collection, name) = resource.split_once('/').unwrap_or(("models", model));
+    format!("/v1beta/{collection}/{}{operation}", encode(name))
+}
+
+/// The path of a page of the list of models; the first has no token.
+pub(crate) fn page(token: &str) -> String {
+    let token =
+        if token.is_empty() { String::new() } else { format!("&pageToken={}", encode(token)) };
+    format!("/v1beta/models?pageSize=1000{token}")
+}
+
+/// Percent-encodes what has a meaning in an address.
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _never_fails = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// Reads a page, and gives the token of the next.
+pub(crate) async fn read_page(
+    mut response: HttpResponse,
+    models: &mut Vec<Model>,
+) -> Result<Option<String>, ProviderError> {
+    let (page, body) = read(&mut response).await?;
+    if !page.is_object() {
+        let error = ProviderError::malformed_reply("the upstream's list of models has no `models`");
+        return Err(error.with_upstream_text(&body));
+    }
+    models
+        .extend(items(&page["models"]).iter().filter(|raw| can_serve(raw)).filter_map(read_model));
+    Ok(text(&page["nextPageToken"]).map(str::to_owned))
+}
+
+/// Whether a model does what this plugin offers; others make videos, or speak live.
+fn can_serve(raw: &Value) -> bool {
+    let methods = items(&raw["supportedGenerationMethods"]);
+    methods.is_empty() || methods.iter().any(|it| it == "generateContent" || it == "embedContent")
+}
+
+fn read_model(raw: &Value) -> Option<Model> {
+    let name = text(&raw["name"])?;
+    Some(Model {
+        display_name: text(&raw["displayName"]).map(str::to_owned),
+        context_window: raw["inputTokenLimit"].as_u64(),
+        max_output_tokens: raw["outputTokenLimit"].as_u64(),
+        raw: Some(raw.clone()),
+        ..Model::new(name.strip_prefix("models/").unwrap_or(name))
+    })
+}
+
+/// Reads a single model's context window.
+pub(crate) async fn read_window(mut response: HttpResponse) -> Result<Option<u64>, ProviderError> {
+    Ok(read(&mut response).await?.0["inputTokenLimit"].as_u64())
+}
+
+/// Reads a token count.
+pub(crate) async fn read_count(mut response: HttpResponse) -> Result<TokenCount, ProviderError> {
+    let (reply, body) = read(&mut response).await?;
+    let Some(input_tokens) = reply["totalTokens"].as_u64() else {
+        let error = ProviderError::malformed_reply("the upstream's reply has no `totalTokens`");
+        return Err(error.with_upstream_text(&body));
+    };
+    Ok(TokenCount { input_tokens, body: None })
+}
+
+/// A reply of JSON that is no error.
+pub(crate) async fn read(response: &mut HttpResponse) -> Result<(Value, String), ProviderError> {
+    let (reply, body) = response.read_json().await?;
+    match error::in_reply(&reply, &body) {
+        Some(error) => Err(error),
+        None => Ok((reply, body)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_model_may_be_given_by_its_whole_name() {
+        for (model, expected) in [
+            ("gemini-2.5-flash", "/v1beta/models/gemini-2.5-flash:x"),
+            ("models/gemini-2.5-flash", "/v1beta/models/gemini-2.5-flash:x"),
+            ("tunedModels/mine", "/v1beta/tunedModels/mine:x"),
+            ("a/b c?d", "/v1beta/models/a%2Fb%20c%3Fd:x"),
+            ("models/../é", "/v1beta/models/..%2F%C3%A9:x"),
+        ] {
+            assert_eq!(path(model, ":x"), expected);
+        }
+    }
+
+    #[test]
+    fn a_generation_is_read_from_the_name() {
+        for (model, expected) in [
+            ("gemini-3-pro-preview", (3, 0)),
+            ("models/gemini-3.1-flash", (3, 1)),
+            ("gemini-2.5-pro", (2, 5)),
+            ("gemini-2.0-flash-exp", (2, 0)),
+            ("gemini-flash-latest", SIGNS),
+            ("gemma-3-27b-it", THINKS),
+            ("tunedModels/x", THINKS),
+        ] {
+            assert_eq!(generation(model), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn only_models_that_generate_or_embed_are_listed() {
+        let of = |methods: Value| can_serve(&json!({ "supportedGenerationMethods": methods }));
+        assert!(of(json!(["countTokens", "generateContent"])) && of(json!(["embedContent"])));
+        assert!(!of(json!(["predict"])) && can_serve(&json!({})));
+    }
+}
