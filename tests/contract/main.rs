@@ -17,6 +17,7 @@ mod external;
 mod folder;
 mod gateway;
 mod panics;
+mod plugins;
 mod process;
 mod streams;
 mod terminal;
