@@ -71,7 +71,7 @@ fn message_of(frames: &[Value]) -> Value {
 fn join(whole: &mut Value, piece: &Value) {
     match (whole, piece) {
         (Value::String(whole), Value::String(piece)) if whole != "assistant" => {
-            whole.push_str(piece)
+            whole.push_str(piece);
         }
         (Value::Object(whole), Value::Object(piece)) => {
             for (name, piece) in piece {
@@ -223,11 +223,13 @@ async fn what_google_withholds_is_an_answer_that_says_so() {
     let answer = json!({"candidates": [{"content": {}, "finishReason": "SAFETY"}]});
     for blocked in [prompt, answer] {
         let frame = blocked.clone();
-        let upstream =
-            Upstream::start(move |request: &Received| match request.path.contains("sse") {
-                true => Reply::events([&frame]),
-                false => Reply::json(200, &blocked),
-            });
+        let upstream = Upstream::start(move |request: &Received| {
+            if request.path.contains("sse") {
+                Reply::events([&frame])
+            } else {
+                Reply::json(200, &blocked)
+            }
+        });
         let served = served(upstream.await).await;
         let answer = served.post(CHAT, &asking(&json!({}))).await;
         assert_eq!(answer.status, 200, "{answer:?}");
