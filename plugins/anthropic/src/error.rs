@@ -10,6 +10,14 @@ use allos_plugin_api::json::text;
 use allos_plugin_api::{Dialect, ErrorKind, ProviderError, RawBody};
 use serde_json::Value;
 
+/// Types of errors that say what the kind says.
+const KINDS: [&str; 5] = [
+    "invalid_request_error",
+    "authentication_error",
+    "permission_error",
+    "not_found_error",
+    "rate_limit_error",
+];
 /// How an invalid request is said to be longer than the model's context window.
 const TOO_LONG: [&str; 3] = ["prompt is too long", "exceed context limit", "context window"];
 /// How an invalid request is said to be one that is not paid for.
@@ -41,7 +49,7 @@ fn describe(mut error: ProviderError, reply: &Value, body: &str) -> ProviderErro
     let word = text(&said["type"]).unwrap_or_default();
     let message = text(&said["message"]).unwrap_or_default();
     error = refine_kind(error, word, &message.to_lowercase());
-    if !word.is_empty() {
+    if !word.is_empty() && !KINDS.contains(&word) {
         error = error.with_code(word);
     }
     if !message.is_empty() {
@@ -112,7 +120,8 @@ mod tests {
             let error = refined(status, word, message);
             let got = (error.kind().as_str(), error.is_retryable(), error.status());
             assert_eq!(got, (kind, retryable, Some(status)), "{word}: {message}");
-            assert_eq!((error.message(), error.code()), (message, Some(word)));
+            let code = (!KINDS.contains(&word)).then_some(word);
+            assert_eq!((error.message(), error.code()), (message, code));
             assert_eq!(error.upstream_request_id(), Some("req_1"));
         }
     }

@@ -76,12 +76,13 @@ const OF_THE_ANSWER: [&str; 12] = [
     "top_p",
 ];
 /// Members of a tool, beside those that the normalised form has.
-const TOOL_MEMBERS: [&str; 5] = [
+const TOOL_MEMBERS: [&str; 6] = [
     "allowed_callers",
     "cache_control",
     "defer_loading",
     "eager_input_streaming",
     "input_examples",
+    "type",
 ];
 /// The most tokens of an answer where neither the client nor the table says.
 const MAX_TOKENS: u64 = 4096;
@@ -173,9 +174,15 @@ impl Body {
                 _ => return Err(ProviderError::unsupported("a tool of an unknown kind")),
             });
         }
-        let one_at_a_time = request.parallel_tool_calls == Some(false) && !tools.is_empty();
+        let has_tools = !tools.is_empty();
+        let one_at_a_time = has_tools && request.parallel_tool_calls == Some(false);
         self.list("tools", tools);
-        let choice = request.tool_choice.as_ref().map(tool_choice).transpose()?;
+        // Without tools the API takes no choice, and there is none.
+        let says_nothing = |choice: &ToolChoice| {
+            !has_tools && matches!(choice, ToolChoice::Auto(_) | ToolChoice::None(_))
+        };
+        let choice = request.tool_choice.as_ref().filter(|choice| !says_nothing(choice));
+        let choice = choice.map(tool_choice).transpose()?;
         let choice = choice.or_else(|| one_at_a_time.then(|| json!({ "type": "auto" })));
         if let Some(mut choice) = choice {
             if one_at_a_time && choice["type"] != "none" {

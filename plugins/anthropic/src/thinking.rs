@@ -58,25 +58,42 @@ pub(crate) fn write(
 ) {
     let terms = terms(&request.model);
     if let Some(reasoning) = &request.reasoning {
-        let mut wish = Wish { terms, max_tokens, members, warnings };
-        wish.write(reasoning);
+        Wish { terms, max_tokens, members, warnings }.write(reasoning);
     }
     // What the client says in the vendor's own words counts.
     if let Some(thinking) = request.extra.get("thinking").filter(|it| it.is_object()) {
         members.insert("thinking".to_owned(), thinking.clone());
     }
+    sample(request, terms, members, warnings);
+}
+
+/// Writes how the answer is sampled, as far as the model takes that.
+fn sample(
+    request: &ChatRequest,
+    terms: Terms,
+    members: &mut Map<String, Value>,
+    warnings: &mut Warnings,
+) {
     let thinks = members.get("thinking").is_some_and(|it| it["type"] != "disabled");
     let takes_sampling = !thinks && matches!(terms, Terms::Nothing | Terms::Budget | Terms::Either);
-    for (name, value) in [
-        ("temperature", request.temperature.map(|value| json!(value))),
-        ("top_p", request.top_p.map(|value| json!(value))),
-        ("top_k", request.top_k.map(|value| json!(value))),
+    // Since Claude 4.1 a request may have the one or the other.
+    let takes_both = version(&request.model).is_none_or(|version| version < (4, 1));
+    let takes_top_p = takes_both || request.temperature.is_none();
+    for (name, value, is_taken) in [
+        ("temperature", request.temperature.map(|value| json!(value.min(1.0))), true),
+        ("top_p", request.top_p.map(|value| json!(value)), takes_top_p),
+        ("top_k", request.top_k.map(|value| json!(value)), true),
     ] {
         match value {
-            Some(value) if takes_sampling => drop(members.insert(name.to_owned(), value)),
+            Some(value) if takes_sampling && is_taken => {
+                members.insert(name.to_owned(), value);
+            }
             Some(_) => warnings.ignore(name),
             None => {}
         }
+    }
+    if members.contains_key("temperature") && request.temperature > Some(1.0) {
+        warnings.add("temperature: sent as 1, the most that the model takes");
     }
 }
 
@@ -89,7 +106,7 @@ struct Wish<'a> {
 }
 
 impl Wish<'_> {
-    fn write(&mut self, reasoning: &Reasoning) {
+    fn write(mut self, reasoning: &Reasoning) {
         let mut thinking = Map::new();
         let known = ["type", "display", "block_binding"];
         self.warnings.keep_known(&reasoning.extra, &known, "reasoning.", &mut thinking);
@@ -265,6 +282,19 @@ mod tests {
             "output_config": { "effort": "medium" }, "thinking": { "type": "disabled" },
         });
         assert_eq!(members, expected);
+    }
+
+    #[test]
+    fn a_model_since_4_1_takes_a_temperature_or_top_p_and_none_takes_more_than_1() {
+        for (model, takes_both) in [("claude-sonnet-4-5", false), ("claude-3-haiku", true)] {
+            let (temperature, top_p) = (Some(1.5), Some(0.9));
+            let request = ChatRequest { temperature, top_p, ..ChatRequest::new(model, Vec::new()) };
+            let (mut members, mut warnings) = (Map::new(), Warnings::default());
+            write(&request, 4_096, &mut members, &mut warnings);
+            assert_eq!(members["temperature"], 1.0, "{model}");
+            assert_eq!(members.contains_key("top_p"), takes_both, "{model}");
+            assert_eq!(warnings.into_vec().len(), if takes_both { 1 } else { 2 }, "{model}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Each plugin, opened by the program and asked over HTTP, in front of an upstream that answers in
 //! its vendor's words as the vendor's documentation has them.
 
+mod anthropic;
 mod google;
 
 use serde_json::Value;
