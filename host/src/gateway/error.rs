@@ -9,6 +9,7 @@ use std::fmt;
 
 use allos_plugin_api::{ErrorKind, ProviderError, RawBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 
 use super::json::Invalid;
 use super::reply;
@@ -17,8 +18,10 @@ use super::reply;
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// A request that failed, before a dialect gives it its shape.
+#[derive(Clone)]
 pub(crate) struct Failure(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     status: StatusCode,
     kind: ErrorKind,
@@ -29,10 +32,6 @@ struct Inner {
     body: Option<RawBody>,
     for_log: Option<String>,
 }
-
-/// What the log says about a failed request; it travels beside the response.
-#[derive(Debug, Clone)]
-pub(crate) struct ForLog(pub(crate) String);
 
 impl Failure {
     /// A failure of the gateway's own making.
@@ -103,14 +102,20 @@ impl Failure {
         self.0.body.as_ref()
     }
 
-    /// The headers of the response, which are taken out.
-    pub(crate) fn take_headers(&mut self) -> HeaderMap {
-        std::mem::take(&mut self.0.headers)
-    }
-
     /// What the log says.
-    pub(crate) fn for_log(&self) -> ForLog {
-        ForLog(self.0.for_log.clone().unwrap_or_else(|| self.0.message.clone()))
+    pub(crate) fn for_log(&self) -> &str {
+        self.0.for_log.as_deref().unwrap_or(&self.0.message)
+    }
+}
+
+/// A response without a body: `shape` reads the failure that travels beside it and writes it in the
+/// dialect of the request.
+impl IntoResponse for Failure {
+    fn into_response(mut self) -> Response {
+        let mut response = self.status().into_response();
+        response.headers_mut().extend(std::mem::take(&mut self.0.headers));
+        response.extensions_mut().insert(self);
+        response
     }
 }
 
@@ -233,8 +238,8 @@ mod tests {
     fn a_wait_is_rounded_up_to_whole_seconds() {
         let wait = std::time::Duration::from_millis(1200);
         let error = ProviderError::new(ErrorKind::RateLimit, "slow down").with_retry_after(wait);
-        let mut failure = Failure::from(error);
-        assert_eq!(failure.status(), StatusCode::TOO_MANY_REQUESTS);
-        assert_eq!(failure.take_headers().get("retry-after"), Some(&HeaderValue::from(2)));
+        let response = Failure::from(error).into_response();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers().get("retry-after"), Some(&HeaderValue::from(2)));
     }
 }

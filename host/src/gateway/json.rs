@@ -112,6 +112,14 @@ pub(crate) fn text(value: Value, path: Path<'_>) -> Result<String, Invalid> {
     }
 }
 
+/// The name of a model, of which there is none without characters.
+pub(crate) fn model(value: Value, path: Path<'_>) -> Result<String, Invalid> {
+    match text(value, path)? {
+        name if name.is_empty() => Err(Invalid::value(path, "must not be empty")),
+        name => Ok(name),
+    }
+}
+
 /// True or false.
 pub(crate) fn boolean(value: &Value, path: Path<'_>) -> Result<bool, Invalid> {
     value.as_bool().ok_or_else(|| Invalid::wrong_type(path, "true or false", value))

@@ -2,7 +2,8 @@
 //!
 //! A request passes from here through `request_id`, `observe` (the log and panics) and `access` to
 //! a route. Each dialect is a folder whose files have the same names: `request` reads it into the
-//! normalised form, `response` and `stream` write that form, `error` gives failures its shape.
+//! normalised form, `response` and `stream` write that form, `error` gives failures its shape. What
+//! dialects share of an answer is in `answer`; which of them a request speaks, `shape` tells.
 //! Nothing here knows a plugin: a route resolves the model's name to a provider and asks it.
 //!
 //! Beside the body a response carries
@@ -12,15 +13,19 @@
 //! - `retry-after` and `x-should-retry` on errors where asking again is a question.
 
 mod access;
+mod answer;
+mod anthropic;
 mod body;
 mod closing;
 mod error;
 mod health;
 mod json;
+mod models;
 mod observe;
 mod openai;
 mod reply;
 mod request_id;
+mod shape;
 mod sse;
 
 use std::io;
@@ -32,7 +37,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
@@ -119,11 +124,14 @@ pub async fn serve(
 fn router(gateway: Shared) -> Router {
     Router::new()
         .merge(openai::routes())
+        .merge(anthropic::routes())
+        .merge(models::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&gateway), guard))
         .merge(health::routes())
         .layer(middleware::from_fn(observe::observe))
+        .layer(middleware::from_fn(shape::shape))
         .layer(middleware::from_fn(request_id::identify))
         .with_state(gateway)
 }
@@ -131,34 +139,29 @@ fn router(gateway: Shared) -> Router {
 /// Lets a request pass only by the rules of access, and ends it when the gateway closes.
 async fn guard(State(gateway): State<Shared>, request: Request, next: Next) -> Response {
     if let Err(failure) = gateway.access.check(request.headers()) {
-        return shape(failure);
+        return failure.into_response();
     }
     tokio::select! {
         response = next.run(request) => response,
-        () = gateway.closing.closed() => shape(Failure::shutting_down()),
+        () = gateway.closing.closed() => Failure::shutting_down().into_response(),
     }
 }
 
-/// Gives a failure that belongs to no route the shape of the dialect that most clients speak.
-fn shape(failure: Failure) -> Response {
-    openai::error::response(failure)
-}
-
-async fn unknown_path(method: Method, uri: Uri) -> Response {
+async fn unknown_path(method: Method, uri: Uri) -> Failure {
     let message = format!(
         "there is no {method} {} (hint: the gateway has /v1/chat/completions, /v1/embeddings, \
-         /v1/models, /healthz and /readyz)",
+         /v1/messages, /v1/messages/count_tokens, /v1/models, /healthz and /readyz)",
         uri.path()
     );
     let failure = Failure::new(StatusCode::NOT_FOUND, ErrorKind::InvalidRequest, message);
-    shape(failure.with_code("unknown_url"))
+    failure.with_code("unknown_url")
 }
 
-async fn wrong_method(method: Method, uri: Uri) -> Response {
+async fn wrong_method(method: Method, uri: Uri) -> Failure {
     let message = format!("{} does not answer {method}", uri.path());
     let status = StatusCode::METHOD_NOT_ALLOWED;
     let failure = Failure::new(status, ErrorKind::InvalidRequest, message);
-    shape(failure.with_code("method_not_allowed"))
+    failure.with_code("method_not_allowed")
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use allos_plugin_api::ErrorKind;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
-use super::error::{Failure, ForLog};
+use super::error::Failure;
 use super::request_id::RequestId;
 
 /// Runs a request and logs how it went.
@@ -24,9 +24,9 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let response = answer.unwrap_or_else(|_| panicked());
-    let id = id.as_ref().and_then(|RequestId(id)| id.to_str().ok()).unwrap_or_default();
+    let id = id.as_ref().map_or("", RequestId::as_str);
     let status = response.status().as_u16();
-    let reason = response.extensions().get::<ForLog>().map_or("", |ForLog(reason)| reason);
+    let reason = response.extensions().get::<Failure>().map_or("", Failure::for_log);
     let elapsed = started.elapsed().as_secs_f64() * 1000.0;
     match status {
         500.. => tracing::warn!("{method} {path} -> {status} in {elapsed:.1} ms [{id}] {reason}"),
@@ -40,5 +40,5 @@ fn panicked() -> Response {
     let status = StatusCode::INTERNAL_SERVER_ERROR;
     let message = "the gateway failed on this request";
     let failure = Failure::new(status, ErrorKind::Other("gateway".to_owned()), message);
-    super::shape(failure.with_code("gateway_panicked"))
+    failure.with_code("gateway_panicked").into_response()
 }

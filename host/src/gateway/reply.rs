@@ -1,9 +1,10 @@
-//! The headers that an answer carries beside its body, whatever its dialect: the upstream's rate
-//! limits and request id, and warnings.
+//! What an answer carries, whatever its dialect: a body of JSON, and headers beside it: the upstream's
+//! rate limits and request id, and warnings.
 
 use std::collections::BTreeMap;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 
 /// What a provider did otherwise than it was asked, one header a warning.
 const WARNING: HeaderName = HeaderName::from_static("x-allos-warning");
@@ -11,11 +12,19 @@ const WARNING: HeaderName = HeaderName::from_static("x-allos-warning");
 /// The upstream's own id of the request.
 const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 
+/// The type of a body of JSON.
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 /// The most warnings of one answer that become headers.
 const MOST_WARNINGS: usize = 16;
 
 /// The longest warning that becomes a header, in characters.
 const LONGEST_WARNING: usize = 400;
+
+/// JSON text as a response.
+pub(crate) fn json(json: impl Into<String>) -> Response {
+    ([(header::CONTENT_TYPE, JSON)], json.into()).into_response()
+}
 
 /// The upstream's headers that the caller should see, and its request id.
 pub(crate) fn upstream_headers(

@@ -15,6 +15,11 @@ pub(crate) fn data(text: &str) -> Bytes {
     event.into()
 }
 
+/// An event with a name.
+pub(crate) fn event(name: &str, text: &str) -> Bytes {
+    [b"event: ", name.as_bytes(), b"\n", &data(text)].concat().into()
+}
+
 /// A line that clients skip: it keeps the connection from looking dead.
 pub(crate) fn comment() -> Bytes {
     Bytes::from_static(b": keep-alive\n\n")
@@ -23,6 +28,11 @@ pub(crate) fn comment() -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_comes_before_the_data() {
+        assert_eq!(event("ping", "{}"), "event: ping\ndata: {}\n\n");
+    }
 
     #[test]
     fn a_text_of_two_lines_is_one_event() {

@@ -1,9 +1,10 @@
-//! The gateway over real HTTP, as the program serves it: `chat` and `embeddings`, the pages around
-//! them, every kind of bad request, and connections that end early.
+//! The gateway over real HTTP, as the program serves it: `chat`, `messages` and `embeddings`, the
+//! pages around them, every kind of bad request, and connections that end early.
 
 mod chat;
 mod connections;
 mod embeddings;
+mod messages;
 mod pages;
 mod refusals;
 

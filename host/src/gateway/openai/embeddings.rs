@@ -12,11 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::error::OpenAiError;
-use super::json_response;
 use crate::Target;
 use crate::gateway::error::Failure;
-use crate::gateway::json::{Invalid, Path, items, members, small_count, text};
+use crate::gateway::json::{Invalid, Path, items, members, model, small_count, text};
 use crate::gateway::{Shared, body, reply};
 
 /// How the numbers of a vector are written.
@@ -33,15 +31,15 @@ enum Encoding {
 pub(super) async fn create(
     State(gateway): State<Shared>,
     request: Request,
-) -> Result<Response, OpenAiError> {
+) -> Result<Response, Failure> {
     let body::JsonBody { text, value } = body::read(request, gateway.max_body_bytes).await?;
-    let (mut request, encoding) = read(value, text).map_err(Failure::from)?;
+    let (mut request, encoding) = read(value, text)?;
     let Target { provider, model } = gateway.resolve(&request.model)?;
     let name = std::mem::replace(&mut request.model, model);
     let mut reply = provider.embed(request).await?;
     let mut response = match reply.body.take() {
         Some(RawBody { dialect: Dialect::OpenAiChat, json }) if has_encoding(&json, encoding) => {
-            json_response(json)
+            reply::json(json)
         }
         _ => Json(written(&reply, encoding, &name)).into_response(),
     };
@@ -54,12 +52,12 @@ pub(super) async fn create(
 fn read(body: Value, json: String) -> Result<(EmbedRequest, Encoding), Invalid> {
     let mut request = EmbedRequest::default();
     let mut encoding = Encoding::default();
-    let (mut model, mut input) = (None, None);
+    let (mut named, mut input) = (None, None);
     let path = Path::Body;
     for (name, value) in members(body, path)? {
         let at = path.member(&name);
         match name.as_str() {
-            "model" => model = Some(super::request::model(value, at)?),
+            "model" => named = Some(model(value, at)?),
             "input" => input = Some(inputs(value, at)?),
             "encoding_format" => encoding = read_encoding(&text(value, at)?, at)?,
             "dimensions" => request.dimensions = Some(small_count(&value, at)?),
@@ -69,7 +67,7 @@ fn read(body: Value, json: String) -> Result<(EmbedRequest, Encoding), Invalid> 
             }
         }
     }
-    request.model = model.ok_or_else(|| Invalid::missing(path.member("model")))?;
+    request.model = named.ok_or_else(|| Invalid::missing(path.member("model")))?;
     request.inputs = input.ok_or_else(|| Invalid::missing(path.member("input")))?;
     request.body = Some(RawBody::new(Dialect::OpenAiChat, json));
     Ok((request, encoding))

@@ -2,39 +2,12 @@
 
 use allos_plugin_api::{Dialect, ErrorKind};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::json_response;
 use crate::gateway::error::Failure;
 
-/// A failure as this dialect's routes give it.
-#[derive(Debug)]
-pub(crate) struct OpenAiError(Failure);
-
-impl<T: Into<Failure>> From<T> for OpenAiError {
-    fn from(failure: T) -> Self {
-        Self(failure.into())
-    }
-}
-
-impl IntoResponse for OpenAiError {
-    fn into_response(self) -> Response {
-        response(self.0)
-    }
-}
-
-/// The response for a failure: the upstream's JSON as it came where it is of this dialect.
-pub(crate) fn response(mut failure: Failure) -> Response {
-    let mut response = json_response(json(&failure));
-    *response.status_mut() = failure.status();
-    response.headers_mut().extend(failure.take_headers());
-    response.extensions_mut().insert(failure.for_log());
-    response
-}
-
 /// The body of a failure, which is also its frame in a stream.
-pub(super) fn json(failure: &Failure) -> String {
+pub(crate) fn json(failure: &Failure) -> String {
     match failure.body() {
         Some(body) if body.dialect == Dialect::OpenAiChat => body.json.clone(),
         _ => built(failure).to_string(),

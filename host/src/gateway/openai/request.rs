@@ -13,7 +13,7 @@ use super::message::message;
 use super::tool::{tool, tool_choice};
 use super::vendor::vendor;
 use crate::gateway::json::{
-    Invalid, Path, boolean, count, integer, items, members, number, small_count, text,
+    Invalid, Path, boolean, count, integer, items, members, model, number, small_count, text,
 };
 
 /// What a client asks of the gateway.
@@ -121,14 +121,6 @@ impl Draft {
         }
         chat.body = Some(RawBody::new(Dialect::OpenAiChat, json));
         Ok(ClientRequest { chat, stream: self.stream, include_usage: self.include_usage })
-    }
-}
-
-/// The name of a model, of which there is none without characters.
-pub(super) fn model(value: Value, path: Path<'_>) -> Result<String, Invalid> {
-    match text(value, path)? {
-        name if name.is_empty() => Err(Invalid::value(path, "must not be empty")),
-        name => Ok(name),
     }
 }
 

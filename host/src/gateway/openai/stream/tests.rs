@@ -1,16 +1,17 @@
 //! Tests of both lanes of a stream.
 
 use allos_plugin_api::{
-    FinishReason, PartEnd, ReasoningStart, Signature, Start, TextDelta, ToolCallDelta,
-    ToolCallStart, Usage,
+    Event, FinishReason, PartEnd, RawBody, ReasoningStart, Signature, Start, TextDelta,
+    ToolCallDelta, ToolCallStart, Usage,
 };
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::gateway::answer::Lanes;
 
 /// The data of every frame that the events make, and of the end.
 fn written(events: impl IntoIterator<Item = ProviderChunk>, include_usage: bool) -> Vec<Value> {
-    let mut frames = Frames::new("echo/echo".to_owned(), include_usage);
+    let mut frames = Lanes::new(ChatFrames::new("echo/echo".to_owned(), include_usage));
     let mut bytes: Vec<u8> = events.into_iter().flat_map(|chunk| frames.chunk(chunk)).collect();
     bytes.extend_from_slice(&frames.end());
     let text = String::from_utf8_lossy(&bytes).into_owned();
