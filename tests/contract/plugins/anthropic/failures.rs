@@ -1,8 +1,10 @@
 //! What a client gets where there is no answer, and that nothing is asked in vain.
 
+use allos_plugin_api::ErrorKind;
 use serde_json::{Value, json};
 
-use super::{CHAT, MODEL, Served, always, block, events, hello, message, text};
+use super::{CHAT, MODEL, Served, always, block, events, hello, host, message, text};
+use crate::calls::chat;
 use crate::upstream::{Reply, Upstream};
 
 fn error(kind: &str, message: &str) -> Value {
@@ -17,6 +19,17 @@ async fn a_missing_key_is_an_error_that_names_the_variable_before_any_request() 
     assert_eq!((status, kind.as_str()), (401, "authentication_error"));
     assert!(said.contains("ANTHROPIC_API_KEY"), "{said}");
     assert!(served.upstream.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_an_error_whose_hint_names_the_variable() {
+    let refusal = error("authentication_error", "invalid x-api-key");
+    let upstream = Upstream::always(Reply::json(401, &refusal)).await;
+    let (_folder, host) = host(&upstream, "").await;
+    let error = chat(&host, "anthropic", "claude-opus-4-8").await.expect_err("the key is wrong");
+    assert_eq!((error.kind(), error.message()), (&ErrorKind::Authentication, "invalid x-api-key"));
+    assert!(error.hint().is_some_and(|it| it.contains("ANTHROPIC_API_KEY")), "{error:?}");
+    assert!(!format!("{error} {:?}", error.hint()).contains("key-of-the-upstream"));
 }
 
 #[tokio::test]
