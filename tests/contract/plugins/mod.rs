@@ -3,6 +3,7 @@
 
 mod anthropic;
 mod google;
+mod ollama;
 
 use serde_json::Value;
 
