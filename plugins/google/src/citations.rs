@@ -21,6 +21,12 @@ pub(crate) struct Citation {
 }
 
 impl Citation {
+    /// Whether another one says where in the text the same source was used.
+    pub(crate) fn is_said_by(&self, other: &Self) -> bool {
+        let (own, other) = (&self.annotation, &other.annotation);
+        own.end_index.is_none() && other.end_index.is_some() && own.url == other.url
+    }
+
     /// The text that it is about: the one with these words at this place, or else the last.
     pub(crate) fn place(&self, texts: &[Text]) -> Option<u32> {
         let fits = |text: &&Text| {
@@ -40,13 +46,11 @@ impl Citation {
 pub(crate) fn read(candidate: &Value) -> Vec<Citation> {
     let mut citations = grounding(&candidate["groundingMetadata"]);
     citations.extend(items(&candidate["citationMetadata"]["citationSources"]).iter().map(recited));
-    for page in items(&candidate["urlContextMetadata"]["urlMetadata"]) {
-        let url = text(&page["retrievedUrl"]);
-        let was_read = page["urlRetrievalStatus"] == "URL_RETRIEVAL_STATUS_SUCCESS";
-        if was_read && !citations.iter().any(|known| known.annotation.url.as_deref() == url) {
-            citations.push(cite("urlContext", url, None, (None, None), page.clone()));
-        }
-    }
+    let pages = items(&candidate["urlContextMetadata"]["urlMetadata"]).iter();
+    let read = pages.filter(|page| page["urlRetrievalStatus"] == "URL_RETRIEVAL_STATUS_SUCCESS");
+    citations.extend(read.map(|page| {
+        cite("urlContext", text(&page["retrievedUrl"]), None, (None, None), page.clone())
+    }));
     citations
 }
 

@@ -135,7 +135,13 @@ impl Writer<'_> {
     /// A part of the model's; nothing of what only another vendor knows.
     fn said(&mut self, part: &Part) -> Result<Option<Value>, ProviderError> {
         let members = match part {
-            Part::Text(part) => signed(self.text(part), signature_in(&part.provider_data)),
+            Part::Text(part) => {
+                let members = signed(self.text(part), signature_in(&part.provider_data));
+                if part.text.is_empty() && members.len() == 1 {
+                    return Ok(None);
+                }
+                members
+            }
             Part::Refusal(part) => object([("text", json!(part.text))]),
             Part::Reasoning(part) => return Ok(self.thought(part)),
             Part::ToolCall(call) => self.call(call)?,

@@ -12,27 +12,19 @@ use crate::BASE_URL;
 use crate::messages::signature_in;
 
 /// Media types by the end of a file's name, for clients that do not say them.
-const MEDIA_TYPES: [(&str, &str); 20] = [
+const MEDIA_TYPES: [(&str, &str); 12] = [
     ("pdf", "application/pdf"),
     ("txt", "text/plain"),
-    ("md", "text/markdown"),
     ("csv", "text/csv"),
     ("html", "text/html"),
-    ("xml", "text/xml"),
-    ("json", "application/json"),
     ("png", "image/png"),
     ("jpg", "image/jpeg"),
     ("jpeg", "image/jpeg"),
     ("webp", "image/webp"),
-    ("heic", "image/heic"),
-    ("gif", "image/gif"),
     ("wav", "audio/wav"),
     ("mp3", "audio/mpeg"),
-    ("flac", "audio/flac"),
-    ("ogg", "audio/ogg"),
     ("mp4", "video/mp4"),
     ("webm", "video/webm"),
-    ("mov", "video/quicktime"),
 ];
 /// What the gateway has read before.
 const READ: [&str; 1] = ["extra_content"];

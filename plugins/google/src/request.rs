@@ -16,32 +16,15 @@ use serde_json::{Map, Value, json};
 use crate::models::{self, Generation, SIGNS, THINKS};
 use crate::{FORMAT, messages, schema};
 
-/// The parameters that Gemini has; the others are warnings.
-const HONOURED: [&str; 16] = [
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "response_format",
-    "choices",
-    "logprobs",
-    "top_logprobs",
-    "stop",
-    "max_output_tokens",
-    "temperature",
-    "top_p",
-    "top_k",
-    "frequency_penalty",
-    "presence_penalty",
-    "seed",
-    "reasoning",
-];
-
 /// The body of a request, and what of it is ignored.
 pub(crate) fn write(request: &ChatRequest) -> Result<(Value, Warnings), ProviderError> {
     let mut warnings = Warnings::default();
-    request.check_parameters(&HONOURED, &mut warnings)?;
+    // All other parameters are Gemini's too.
     if request.parallel_tool_calls == Some(false) {
         warnings.ignore("parallel_tool_calls");
+    }
+    if request.user.is_some() {
+        warnings.ignore("user");
     }
     let generation = models::generation(&request.model);
     let members = messages::write(&request.messages, generation, &mut warnings)?;

@@ -77,6 +77,10 @@ impl Answer {
         events
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.next == 0
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         self.finish.is_some()
     }
@@ -92,7 +96,8 @@ impl Answer {
         if self.texts.is_empty() && !self.citations.is_empty() {
             self.start_text();
         }
-        for citation in &self.citations {
+        let is_news = |it: &&Citation| !self.citations.iter().any(|other| it.is_said_by(other));
+        for citation in self.citations.iter().filter(is_news) {
             if let Some(index) = citation.place(&self.texts) {
                 let annotation = citation.annotation.clone();
                 events.push(Event::Annotation(AnnotationAdded { index, annotation }));

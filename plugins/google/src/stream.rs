@@ -38,6 +38,10 @@ impl ReplyReader for Reader {
         if self.answers.is_empty() && self.blocked.is_none() {
             return Err(ProviderError::malformed_reply("the upstream's reply has no candidates"));
         }
+        // What came in one piece is complete, even where it does not say so.
+        for answer in self.answers.values_mut().filter(|answer| !answer.is_empty()) {
+            answer.finish_unless_known(&FinishReason::STOP);
+        }
         Ok(())
     }
 
@@ -158,6 +162,16 @@ mod tests {
         let answer = read(&[json!({ "candidates": [candidate(1), candidate(0)] })]).unwrap();
         let texts: Vec<_> = answer.choices.iter().map(|choice| choice.message.text()).collect();
         assert_eq!(texts, ["0", "1"]);
+    }
+
+    #[test]
+    fn a_reply_in_one_piece_need_not_say_why_it_ended() {
+        let (mut reader, mut chunks) = (Reader::default(), Vec::new());
+        reader.whole(&frame("ab", None), "", &mut chunks).unwrap();
+        reader.end(&mut chunks).unwrap();
+        let (mut reader, empty) = (Reader::default(), json!({ "candidates": [{}] }));
+        reader.whole(&empty, "", &mut chunks).unwrap();
+        assert_eq!(reader.end(&mut chunks).unwrap_err(), ProviderError::truncated());
     }
 
     #[test]

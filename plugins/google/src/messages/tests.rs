@@ -135,6 +135,7 @@ fn signatures_go_back_to_where_they_were() {
         Part::Text(TextPart { text: "a".to_owned(), provider_data: data, ..TextPart::default() }),
         vendor(FORMAT),
         vendor("openai-responses"),
+        Part::text(""),
     ];
     let (body, warnings) = written(&[Message::new(Role::Assistant, content)], SIGNS);
     let expected = json!([

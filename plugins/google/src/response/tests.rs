@@ -121,6 +121,7 @@ fn sources_are_remarks_on_the_text_that_they_are_about() {
         ],
     });
     let url = json!({ "urlMetadata": [
+        { "retrievedUrl": "u", "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS" },
         { "retrievedUrl": "v", "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS" },
         { "retrievedUrl": "w", "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_ERROR" },
     ]});
