@@ -170,6 +170,31 @@ async fn signatures_and_ids_survive_a_client_that_sends_back_what_it_received() 
 }
 
 #[tokio::test]
+async fn signatures_and_ids_survive_a_client_of_anthropics_dialect_too() {
+    let parts = step();
+    let served = always(&reply(&json!(parts), Some("STOP"))).await;
+    let asked = json!({"role": "user", "content": "weather?"});
+    let request = |messages: Value| json!({"model": MODEL, "max_tokens": 99, "messages": messages});
+    let answer = served.post("/v1/messages", &request(json!([asked]))).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let content = answer.json()["content"].clone();
+    let calls = content.as_array().into_iter().flatten().filter(|it| it["type"] == "tool_use");
+    let results: Vec<_> = calls
+        .map(|it| json!({"type": "tool_result", "tool_use_id": it["id"], "content": "mild"}))
+        .collect();
+    let messages = json!([
+        asked,
+        {"role": "assistant", "content": content},
+        {"role": "user", "content": results},
+    ]);
+    let answer = served.post("/v1/messages", &request(messages)).await;
+    assert_eq!((answer.status, answer.header("x-allos-warning")), (200, ""), "{answer:?}");
+    let contents = served.asked()["contents"].clone();
+    assert_eq!(contents[1]["parts"], json!(parts));
+    assert_eq!(contents[2]["parts"][0]["functionResponse"]["id"], "g1");
+}
+
+#[tokio::test]
 async fn a_lost_signature_is_a_warning_and_no_refusal() {
     let served = always(&reply(&json!([{"text": "ok"}]), Some("STOP"))).await;
     let call =
@@ -187,18 +212,24 @@ async fn a_lost_signature_is_a_warning_and_no_refusal() {
 }
 
 #[tokio::test]
-async fn images_go_both_ways() {
+async fn images_go_both_ways_and_keep_their_signature() {
     let image = json!({"inlineData": {"mimeType": "image/png", "data": "AAAA"}});
-    let served = always(&reply(&json!([{"text": "here"}, image]), Some("STOP"))).await;
+    let mut made = image.clone();
+    made["thoughtSignature"] = "of-the-image".into();
+    let served = always(&reply(&json!([{"text": "here"}, made]), Some("STOP"))).await;
     let url = "data:image/png;base64,AAAA";
     let content = json!([
         {"type": "text", "text": "draw this"},
         {"type": "image_url", "image_url": {"url": url}},
     ]);
-    let messages = json!([{"role": "user", "content": content}]);
-    let answer = served.post(CHAT, &asking(&json!({"messages": messages}))).await;
+    let asked = json!({"role": "user", "content": content});
+    let answer = served.post(CHAT, &asking(&json!({"messages": [asked]}))).await;
     assert_eq!(served.asked()["contents"][0]["parts"], json!([{"text": "draw this"}, image]));
-    assert_eq!(answer.json()["choices"][0]["message"]["images"][0]["image_url"]["url"], url);
+    let message = answer.json()["choices"][0]["message"].clone();
+    assert_eq!(message["images"][0]["image_url"]["url"], url);
+    let answer = served.post(CHAT, &asking(&json!({"messages": [asked, message, asked]}))).await;
+    assert_eq!(served.asked()["contents"][1]["parts"], json!([{"text": "here"}, made]));
+    assert_eq!(answer.header("x-allos-warning"), "");
 }
 
 #[tokio::test]

@@ -197,15 +197,19 @@ pub(super) fn annotation(annotation: &Annotation) -> Value {
     json!({ "type": annotation.kind, annotation.kind.as_str(): remark })
 }
 
-/// An image that the model made, in the shape that `OpenRouter` uses.
-/// <https://openrouter.ai/docs/features/multimodal/image-generation>
+/// An image that the model made, in the shape that `OpenRouter` uses, with what a vendor must see
+/// again. <https://openrouter.ai/docs/features/multimodal/image-generation>
 pub(super) fn image(part: &ImagePart) -> Option<Value> {
     let url = match &part.source {
         Source::Data(data) => data.to_url(),
         Source::Url(address) => address.url.clone(),
         _ => return None,
     };
-    Some(json!({ "type": "image_url", "image_url": { "url": url } }))
+    let mut image = json!({ "type": "image_url", "image_url": { "url": url } });
+    if let Some(extra) = extra_content(None, &part.provider_data, &part.extra) {
+        image["extra_content"] = extra;
+    }
+    Some(image)
 }
 
 /// Sound that the model made.
