@@ -12,8 +12,20 @@ use serde::Deserialize;
 pub(crate) struct Config {
     organization: Option<String>,
     project: Option<String>,
+    pub(crate) api: Api,
+    /// Whether the Responses API stores answers.
+    pub(crate) store: Option<bool>,
     #[serde(flatten)]
     pub(crate) chat: Options,
+}
+
+/// The API that answers chats.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Api {
+    #[default]
+    Chat,
+    Responses,
 }
 
 impl Config {
@@ -39,6 +51,17 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_api_that_there_is_not_is_named_with_those_that_there_are() {
+        let mut config = ProviderConfig::default();
+        config.options.insert("api".to_owned(), "assistants".into());
+        let error = Config::read(&config).unwrap_err();
+        assert_eq!(error.kind(), &allos_plugin_api::ErrorKind::Configuration);
+        for word in ["`assistants`", "`chat`", "`responses`"] {
+            assert!(error.message().contains(word), "{error}");
+        }
+    }
 
     #[test]
     fn a_word_that_is_no_choice_is_named_with_those_that_are() {

@@ -1,7 +1,8 @@
 //! OpenAI's chat completions, models and embeddings, and the services that speak their dialect.
 //!
 //! The provider that `liballos_openai.so` exports. Chats are written and read by the crate
-//! `allos-openai-chat`, which plugins of other services use too. The presets below say in what each
+//! `allos-openai-chat`, which plugins of other services use too, or, where `api` is `responses`, by
+//! `responses/`. The presets below say in what each
 //! service differs; all of it can be configured for a service that is not listed. Connections,
 //! timeouts and retries are not its business.
 //!
@@ -22,19 +23,24 @@
 mod config;
 mod embeddings;
 mod models;
+mod responses;
 
 use allos_openai_chat::{Options, Reader, error, streamed, unstreamed};
 use allos_plugin_api::{
     ChatRequest, ChunkSink, EmbedRequest, EmbedResponse, Host, HttpRequest, HttpResponse, Model,
-    Provider, ProviderConfig, ProviderError, ProviderResponse, Upstream, Warnings, provider,
+    Provider, ProviderConfig, ProviderError, ProviderResponse, TokenCount, Upstream, Warnings,
+    provider,
 };
 
-use crate::config::Config;
+use crate::config::{Api, Config};
 
 /// One service that speaks the dialect.
 #[derive(Debug)]
 pub struct OpenAi {
     upstream: Upstream,
+    api: Api,
+    /// Whether the Responses API stores answers.
+    store: Option<bool>,
     options: Options,
 }
 
@@ -46,6 +52,8 @@ pub struct OpenAi {
     options(
         organization: string = "the organization that is billed",
         project: string = "the project that is billed",
+        api: string = "the API that answers chats: `chat` completions (unless said) or `responses`",
+        store: boolean = "whether the Responses API stores answers; false unless said",
         stream_options: boolean = "whether the service takes `stream_options`; true unless said",
         top_k: boolean = "whether the service takes `top_k`; false unless said",
         max_tokens_field: string = "`max_completion_tokens` (unless said) or `max_tokens`",
@@ -143,11 +151,17 @@ pub struct OpenAi {
 impl Provider for OpenAi {
     fn new(config: ProviderConfig, host: Host) -> Result<Self, ProviderError> {
         let own = Config::read(&config)?;
-        Ok(Self { upstream: own.upstream(&config, host), options: own.chat })
+        let upstream = own.upstream(&config, host);
+        Ok(Self { upstream, api: own.api, store: own.store, options: own.chat })
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ProviderResponse, ProviderError> {
         let mut warnings = Warnings::default();
+        if self.api == Api::Responses {
+            let body = responses::unstreamed(&request, self.store, &mut warnings)?;
+            let response = self.send(self.upstream.post("/responses", body)).await?;
+            return response.read_whole(responses::Reader::default(), warnings).await;
+        }
         let body = unstreamed(&request, &self.options, &mut warnings)?;
         let response = self.send(self.upstream.post("/chat/completions", body)).await?;
         response.read_whole(Reader::default(), warnings).await
@@ -159,6 +173,12 @@ impl Provider for OpenAi {
         chunks: &mut ChunkSink,
     ) -> Result<(), ProviderError> {
         let mut warnings = Warnings::default();
+        if self.api == Api::Responses {
+            let body = responses::streamed(&request, self.store, &mut warnings)?;
+            let request = self.upstream.post("/responses", body);
+            let response = self.send(request.header("accept", "text/event-stream")).await?;
+            return response.read_events(responses::Reader::default(), warnings, chunks).await;
+        }
         let body = streamed(&request, &self.options, &mut warnings)?;
         let request = self.upstream.post("/chat/completions", body);
         let response = self.send(request.header("accept", "text/event-stream")).await?;
@@ -177,6 +197,18 @@ impl Provider for OpenAi {
         let (body, warnings) = embeddings::write(&request)?;
         let response = self.send(self.upstream.post("/embeddings", body)).await?;
         embeddings::read(response, warnings).await
+    }
+
+    async fn count_tokens(&self, request: ChatRequest) -> Result<TokenCount, ProviderError> {
+        if self.api == Api::Chat {
+            let error = ProviderError::unsupported("counting tokens with chat completions");
+            return Err(
+                error.with_hint("set `options = { api = \"responses\" }`, whose API counts them")
+            );
+        }
+        let body = responses::counted(&request, self.store)?;
+        let request = self.upstream.post("/responses/input_tokens", body);
+        responses::read_count(self.send(request).await?).await
     }
 }
 

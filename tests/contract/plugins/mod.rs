@@ -4,6 +4,7 @@
 mod anthropic;
 mod google;
 mod ollama;
+mod responses;
 
 use serde_json::Value;
 
