@@ -91,10 +91,6 @@ impl Body {
             config.insert("functionCallingConfig".to_owned(), choice);
         }
         if !functions.is_empty() {
-            // <https://ai.google.dev/gemini-api/docs/tool-combination>
-            if !tools.is_empty() && self.generation >= SIGNS {
-                config.insert("includeServerSideToolInvocations".to_owned(), json!(true));
-            }
             tools.insert(0, json!({ "functionDeclarations": functions }));
         }
         self.set("tools", Value::Array(tools));
@@ -151,9 +147,10 @@ impl Body {
         let mut said = Map::new();
         let known = ["enabled", "exclude"];
         self.warnings.keep_known(&reasoning.extra, &known, "reasoning.", &mut said);
-        let effort = match said.get("enabled") {
-            Some(Value::Bool(false)) => Some(&ReasoningEffort::None),
-            _ => reasoning.effort.as_ref(),
+        let is_disabled = said.get("enabled") == Some(&json!(false));
+        let effort = match &reasoning.effort {
+            _ if is_disabled || reasoning.budget_tokens == Some(0) => Some(&ReasoningEffort::None),
+            effort => effort.as_ref(),
         };
         let is_off = effort == Some(&ReasoningEffort::None);
         let mut config = match (reasoning.budget_tokens, effort) {
@@ -267,7 +264,25 @@ impl Body {
         }
     }
 
+    /// What Gemini wants to be told where it runs tools of its own beside the client's functions; it
+    /// then decides in its stricter mode only.
+    /// <https://ai.google.dev/gemini-api/docs/tool-combination>
+    fn combine_tools(&mut self) {
+        let tools = self.members.get("tools").and_then(Value::as_array);
+        let are_functions = |tool: &Value| tool["functionDeclarations"].is_array();
+        let functions = tools.into_iter().flatten().filter(|tool| are_functions(tool)).count();
+        if self.generation < SIGNS || functions == 0 || Some(functions) == tools.map(Vec::len) {
+            return;
+        }
+        let config = self.members.entry("toolConfig").or_insert_with(|| json!({}));
+        config["includeServerSideToolInvocations"] = json!(true);
+        if config["functionCallingConfig"]["mode"] == "AUTO" {
+            config["functionCallingConfig"]["mode"] = json!("VALIDATED");
+        }
+    }
+
     fn finish(mut self) -> (Value, Warnings) {
+        self.combine_tools();
         let config = std::mem::take(&mut self.config);
         self.set("generationConfig", Value::Object(config));
         (Value::Object(self.members), self.warnings)

@@ -45,6 +45,12 @@ fn functions_are_declared_together_beside_googles_own_tools() {
         "includeServerSideToolInvocations": true,
     });
     assert_eq!(body["toolConfig"], expected);
+    let auto = ChatRequest { tool_choice: Some(ToolChoice::AUTO), ..request.clone() };
+    let (body, _) = written(&auto);
+    assert_eq!(body["toolConfig"]["functionCallingConfig"]["mode"], "VALIDATED");
+    let old = ChatRequest { model: "gemini-2.5-flash".to_owned(), ..auto };
+    let expected = json!({ "functionCallingConfig": { "mode": "AUTO" } });
+    assert_eq!(written(&old).0["toolConfig"], expected);
     let place = "parameters.properties.a.pattern";
     assert_eq!(
         warnings,
@@ -100,6 +106,7 @@ fn reasoning_is_asked_for_in_the_terms_of_the_generation() {
     assert_eq!(thinking(flash, None, Some(99)), (budget(99), 0));
     assert_eq!(thinking(flash, Some("medium"), None), (budget(8_192), 0));
     assert_eq!(thinking(flash, Some("none"), None), (json!({ "thinkingBudget": 0 }), 0));
+    assert_eq!(thinking(flash, None, Some(0)), (json!({ "thinkingBudget": 0 }), 0));
     assert_eq!(thinking(pro, Some("none"), None), (json!({ "thinkingBudget": 128 }), 1));
     let (flash, pro) = ("gemini-3-flash-preview", "gemini-3.1-pro-preview");
     assert_eq!(thinking(flash, Some("minimal"), None), (level("minimal"), 0));
