@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use crate::wire::bench::{Exchange, arrived};
 use crate::wire::difference::{Differences, without_nulls};
-use crate::wire::recording::{Recorded, Recording, event_data, frames};
+use crate::wire::recording::{Recorded, Recording, Service, events, frames};
 
 /// What was lost, changed or added on the way to the upstream and back.
-pub(super) fn check(instance: &str, recording: &Recording, exchange: &Exchange) -> Vec<String> {
+pub(super) fn check(service: &Service, recording: &Recording, exchange: &Exchange) -> Vec<String> {
     let mut differences = Differences::default();
-    if let Some(received) = arrived(instance, recording, exchange, &mut differences) {
+    if let Some(received) = arrived(service, exchange, &mut differences) {
         differences.equal("request", &comparable(&recording.request), &comparable(&received));
     }
     check_answer(recording, exchange, &mut differences);
@@ -31,6 +31,7 @@ fn check_answer(recording: &Recording, exchange: &Exchange, differences: &mut Di
             differences.contained_deep("reply", expected, &answer.json());
         }
         Recorded::Events(stream) => check_frames(recording, stream, &answer.text, differences),
+        Recorded::Lines(_) | Recorded::Text(_) => {}
     }
 }
 
@@ -46,7 +47,7 @@ fn check_frames(recording: &Recording, recorded: &str, got: &str, differences: &
         differences.contained_deep(&format!("frame {index}"), expected, actual);
     }
     let failed = expected.iter().any(|frame| frame.get("error").is_some());
-    let last = event_data(got).pop().unwrap_or_default();
+    let last = events(got).pop().map(|frame| frame.data).unwrap_or_default();
     if !failed && last != "[DONE]" {
         differences.0.push(format!("stream: it ends with {last:?}"));
     }

@@ -65,9 +65,19 @@ fn part(part: &Value) -> Option<Value> {
 }
 
 fn call(call: &Value) -> Value {
-    let function = &call["function"];
-    let arguments = function["arguments"].as_str().unwrap_or_default();
-    json!({"id": call["id"], "name": function["name"], "arguments": arguments})
+    let function = function(call);
+    json!({"id": call["id"], "name": function["name"], "arguments": function["arguments"]})
+}
+
+/// The function that is called. A custom tool takes a text in place of arguments.
+fn function(call: &Value) -> Value {
+    let custom = &call["custom"];
+    let (named, said) = if custom.is_object() {
+        (custom, &custom["input"])
+    } else {
+        (&call["function"], &call["function"]["arguments"])
+    };
+    json!({"name": named["name"], "arguments": said.as_str().unwrap_or_default()})
 }
 
 /// The text of the reasoning, wherever the service puts it.
@@ -176,6 +186,7 @@ fn usage(usage: &Value) -> Value {
         ("input", "/prompt_tokens"),
         ("output", "/completion_tokens"),
         ("cached", "/prompt_tokens_details/cached_tokens"),
+        ("written", "/prompt_tokens_details/cache_write_tokens"),
         ("reasoning", "/completion_tokens_details/reasoning_tokens"),
         ("audio in", "/prompt_tokens_details/audio_tokens"),
         ("audio out", "/completion_tokens_details/audio_tokens"),
@@ -184,7 +195,13 @@ fn usage(usage: &Value) -> Value {
         let tokens = usage.pointer(place).filter(|tokens| !tokens.is_null())?;
         Some((name.to_owned(), tokens.clone()))
     });
-    reported.collect()
+    let mut reported: Map<_, _> = reported.collect();
+    // Where services put it that do not follow OpenAI in this.
+    let elsewhere = ["cached_tokens", "num_cached_tokens", "prompt_cache_hit_tokens"];
+    if let Some(name) = elsewhere.into_iter().find(|name| usage[*name].is_u64()) {
+        reported.entry("cached").or_insert_with(|| usage[name].clone());
+    }
+    reported.into()
 }
 
 /// What a stream means: the reply that its frames add up to, and the error that ended it.
@@ -259,9 +276,10 @@ fn add_call(calls: &mut Vec<Value>, delta: &Value) {
         calls.push(json!({"index": index, "id": "", "function": {"name": "", "arguments": ""}}));
         calls.len() - 1
     });
+    let more = json!({"id": delta["id"], "function": function(delta)});
     for place in ["/id", "/function/name", "/function/arguments"] {
         let (Some(known), Some(more)) =
-            (calls[at].pointer_mut(place), delta.pointer(place).and_then(Value::as_str))
+            (calls[at].pointer_mut(place), more.pointer(place).and_then(Value::as_str))
         else {
             continue;
         };

@@ -1,29 +1,34 @@
-//! Every recording goes through the gateway and the `openai` plugin, in both lanes, to an upstream
-//! that answers as recorded.
+//! Every recording goes through the gateway and the plugin that serves it, to an upstream that
+//! answers as recorded; so do exchanges that are written by hand.
+//!
+//! OpenAI's chat dialect in front of those who speak it passes both lanes (`first_lane`,
+//! `second_lane`, `variations`). Every other vendor is asked in OpenAI's dialect
+//! (`openai_dialect`), and everybody in Anthropic's (`messages`). What a recording says is read by
+//! `meaning` and `vendors`, which share nothing with the plugins or the gateway.
 
+mod bad_input;
 mod bench;
 mod difference;
+mod embeddings;
 mod first_lane;
 mod meaning;
+mod messages;
+mod openai_dialect;
 mod recording;
+mod said;
 mod second_lane;
 mod variations;
+mod vendors;
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::Path;
 
 use bench::{Bench, Exchange, Lane};
-use recording::{Recorded, Recording, SERVICES};
+use recording::{Recording, SERVICES, Service};
 
-/// One service's recordings, by the name of the folder.
-struct Service {
-    folder: &'static str,
-    instance: &'static str,
-    recordings: Vec<Recording>,
-}
+type Check = fn(&Service, &Recording, &Exchange) -> Vec<String>;
 
-type Check = fn(&str, &Recording, &Exchange) -> Vec<String>;
+const LANES: [(Lane, Check); 2] =
+    [(Lane::First, first_lane::check), (Lane::Second, second_lane::check)];
 
 #[tokio::test]
 async fn every_recording_passes_the_first_lane_as_it_came() {
@@ -37,89 +42,104 @@ async fn every_recording_keeps_its_meaning_in_the_second_lane() {
 
 #[tokio::test]
 async fn streams_survive_any_split_of_their_bytes() {
-    for (lane, check) in
-        [(Lane::First, first_lane::check as Check), (Lane::Second, second_lane::check as Check)]
-    {
-        let Some(services) = services() else { return };
-        let bench = Bench::start(lane, &paths(&services)).await;
-        let mut failures = Vec::new();
-        for service in &services {
-            let streams = service.recordings.iter().filter(|it| is_short_stream(it));
-            for (recording, bytes) in streams.flat_map(|it| [1, 7, 37].map(|bytes| (it, bytes))) {
-                let exchange = bench.exchange(service.instance, recording, Some(bytes)).await;
-                let differences = check(service.instance, recording, &exchange);
-                let place = format!("{}/{} by {bytes}", service.folder, recording.id);
-                failures.extend(differences.into_iter().map(|it| format!("{place}: {it}")));
+    if !has_recordings() {
+        return;
+    }
+    for (lane, check) in LANES {
+        let bench = Bench::of_services(lane).await;
+        let mut failures = Failures::default();
+        for service in &SERVICES {
+            let recordings = recorded(service.folder);
+            let streams = recordings.iter().filter(|it| it.reply.is_stream());
+            for (recording, piece) in delivered_in_pieces(streams) {
+                let exchange = bench.exchange(service.instance, recording, Some(piece)).await;
+                let place = format!("{}/{} by {piece}", service.folder, recording.id);
+                failures.add(&place, check(service, recording, &exchange));
             }
         }
-        assert!(failures.is_empty(), "{}", failures.join("\n"));
+        failures.none();
     }
 }
 
 #[tokio::test]
 async fn what_the_dialect_allows_passes_both_lanes() {
-    let paths = BTreeMap::from([("openai", "/v1/chat/completions".to_owned())]);
-    let mut failures = Vec::new();
-    for (lane, check) in
-        [(Lane::First, first_lane::check as Check), (Lane::Second, second_lane::check as Check)]
-    {
-        let bench = Bench::start(lane, &paths).await;
+    let mut failures = Failures::default();
+    let service = &SERVICES[0];
+    for (lane, check) in LANES {
+        let bench = Bench::of_services(lane).await;
         let mut exchanges = variations::both_lanes();
         if lane == Lane::First {
             exchanges.extend(variations::first_lane_alone());
         }
         for (recording, piece) in exchanges.iter().flat_map(|it| [None, Some(1)].map(|p| (it, p))) {
-            let exchange = bench.exchange("openai", recording, piece).await;
-            let differences = check("openai", recording, &exchange);
+            let exchange = bench.exchange(service.instance, recording, piece).await;
             let place = format!("{}, {}", lane.name(), recording.id);
-            failures.extend(differences.into_iter().map(|it| format!("{place}: {it}")));
+            failures.add(&place, check(service, recording, &exchange));
         }
     }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
-
-fn is_short_stream(recording: &Recording) -> bool {
-    matches!(&recording.reply, Recorded::Events(text) if text.len() < 5000)
+    failures.none();
 }
 
 async fn run_all(lane: Lane, check: Check) {
-    let Some(services) = services() else { return };
-    let bench = Bench::start(lane, &paths(&services)).await;
-    let mut failures = Vec::new();
-    for service in &services {
-        let mut passed = 0;
-        for recording in &service.recordings {
-            let exchange = bench.exchange(service.instance, recording, None).await;
-            let differences = check(service.instance, recording, &exchange);
-            passed += usize::from(differences.is_empty());
-            let place = format!("{}/{}", service.folder, recording.id);
-            failures.extend(differences.into_iter().map(|it| format!("{place}: {it}")));
-        }
-        let total = service.recordings.len();
-        let (lane, folder) = (lane.name(), service.folder);
-        say(&format!("{lane}: {folder}: {total} recordings, {passed} passed"));
+    if !has_recordings() {
+        return;
     }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    let bench = Bench::of_services(lane).await;
+    let mut failures = Failures::default();
+    for service in &SERVICES {
+        let recordings = recorded(service.folder);
+        let mut passed = 0;
+        for recording in &recordings {
+            let exchange = bench.exchange(service.instance, recording, None).await;
+            let place = format!("{}/{}", service.folder, recording.id);
+            passed += failures.add(&place, check(service, recording, &exchange));
+        }
+        report(lane.name(), service.folder, recordings.len(), passed);
+    }
+    failures.none();
 }
 
-/// The recordings of each service; nothing, and a line that says so, where there are none here.
-fn services() -> Option<Vec<Service>> {
-    let Some(corpus) = recording::corpus() else {
+/// What went wrong, in words.
+#[derive(Default)]
+struct Failures(Vec<String>);
+
+impl Failures {
+    /// Adds what differs in one exchange; tells how many exchanges passed.
+    fn add(&mut self, place: &str, differences: Vec<String>) -> usize {
+        let passed = usize::from(differences.is_empty());
+        self.0.extend(differences.into_iter().map(|it| format!("{place}: {it}")));
+        passed
+    }
+
+    fn none(&self) {
+        assert!(self.0.is_empty(), "\n{}", self.0.join("\n"));
+    }
+}
+
+/// Whether there are recordings here; a line says so where there are none.
+fn has_recordings() -> bool {
+    let has = recording::corpus().is_some();
+    if !has {
         say("ALLOS_WIRE_CORPUS is not set: the recorded traffic is not tested");
-        return None;
-    };
-    Some(
-        SERVICES.into_iter().map(|(folder, instance)| service(&corpus, folder, instance)).collect(),
-    )
+    }
+    has
 }
 
-fn service(corpus: &Path, folder: &'static str, instance: &'static str) -> Service {
-    Service { folder, instance, recordings: recording::recordings(&corpus.join(folder)) }
+/// The recordings of a folder.
+fn recorded(folder: &str) -> Vec<Recording> {
+    let corpus = recording::corpus().expect("there are recordings");
+    recording::recordings(&corpus.join(folder))
 }
 
-fn paths(services: &[Service]) -> BTreeMap<&'static str, String> {
-    let paths = services.iter().map(|it| (it.instance, it.recordings[0].path.clone()));
-    paths.collect()
+/// Each recording with each size of pieces in which it is delivered.
+fn delivered_in_pieces<'a>(
+    recordings: impl IntoIterator<Item = &'a Recording>,
+) -> impl Iterator<Item = (&'a Recording, usize)> {
+    recordings.into_iter().flat_map(|it| it.pieces().iter().map(move |bytes| (it, *bytes)))
+}
+
+fn report(how: &str, folder: &str, total: usize, passed: usize) {
+    say(&format!("{how}: {folder}: {total} recordings, {passed} passed"));
 }
 
 /// Says something whether or not the test's own output is captured.

@@ -284,13 +284,14 @@ fn exchange(name: &str, members: &Value, reply: Recorded) -> Recording {
     let members = members.as_object().cloned().unwrap_or_default();
     request.as_object_mut().expect("an object").extend(members);
     let media_type = match reply {
-        Recorded::Json(_) => "application/json",
         Recorded::Events(_) => "text/event-stream; charset=utf-8",
+        _ => "application/json",
     };
     Recording {
         id: name.to_owned(),
         path: "/v1/chat/completions".to_owned(),
         request,
+        client: None,
         status: 200,
         media_type: media_type.to_owned(),
         headers: Map::new(),
