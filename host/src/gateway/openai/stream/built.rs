@@ -240,14 +240,19 @@ impl Choice {
         self.close(open)
     }
 
-    /// What only the end of a part can say.
+    /// What only the end of a part can say. The official client wants a function in every piece of a
+    /// call.
     fn close(&mut self, open: Open) -> Option<Value> {
         match open {
             Open::Reasoning(part) => self.detail(&part),
             Open::Call { index, call } => {
                 let signature = call.signature.as_deref();
                 let extra = extra_content(signature, &call.provider_data, &call.extra)?;
-                Some(json!({ "tool_calls": [{ "index": index, "extra_content": extra }] }))
+                let function = json!({ "arguments": "" });
+                let piece = json!({
+                    "index": index, "function": function, "extra_content": extra,
+                });
+                Some(json!({ "tool_calls": [piece] }))
             }
         }
     }

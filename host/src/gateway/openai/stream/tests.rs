@@ -104,7 +104,9 @@ fn tool_calls_are_numbered_among_themselves_and_keep_their_signature() {
         [
             json!({"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": function}]}),
             json!({"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]}),
-            json!({"tool_calls": [{"index": 0, "extra_content": google}]}),
+            json!({"tool_calls": [
+                {"index": 0, "function": {"arguments": ""}, "extra_content": google},
+            ]}),
         ]
     );
 }
