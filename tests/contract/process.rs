@@ -1,7 +1,7 @@
 //! The program `allos` as a process of its own: a command that ends, or the gateway.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -135,6 +135,13 @@ impl Drop for Running {
     }
 }
 
+/// The command that serves a folder, on a port that the system chooses.
+pub(crate) fn serving(folder: &PluginFolder, config: &Path) -> Command {
+    let mut command = allos(folder, &["--config"]);
+    command.arg(config).args(["serve", "--listen", "127.0.0.1:0"]);
+    command
+}
+
 /// The gateway as a process, on a port of its own.
 pub(crate) struct Gateway {
     pub(crate) process: Running,
@@ -151,11 +158,16 @@ impl Gateway {
     /// Starts the gateway with further arguments.
     pub(crate) async fn start_with(
         folder: &PluginFolder,
-        config: &PathBuf,
+        config: &Path,
         arguments: &[&str],
     ) -> Self {
-        let mut command = allos(folder, &["--config"]);
-        command.arg(config).args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        let mut command = serving(folder, config);
+        command.args(arguments);
+        Self::start_command(command).await
+    }
+
+    /// Starts the gateway by a command.
+    pub(crate) async fn start_command(command: Command) -> Self {
         let starting = tokio::task::spawn_blocking(move || {
             let process = Running::start(command);
             let line = process.wait_for("http://127.0.0.1:");
