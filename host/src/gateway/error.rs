@@ -160,7 +160,7 @@ fn status(error: &ProviderError) -> StatusCode {
     })
 }
 
-/// The upstream's words stay as they are; a hint is added to words of our own.
+/// The upstream's words stay as they are, and a hint is a header; to words of our own it is added.
 fn message(error: &ProviderError) -> String {
     match error.hint() {
         Some(hint) if error.status().is_none() => format!("{} (hint: {hint})", error.message()),
@@ -177,6 +177,9 @@ fn headers(error: &ProviderError, status: StatusCode) -> HeaderMap {
     if matches!(status.as_u16(), 408 | 409 | 429 | 500..) {
         let answer = if error.is_retryable() { "true" } else { "false" };
         headers.insert(SHOULD_RETRY, HeaderValue::from_static(answer));
+    }
+    if let Some(hint) = error.hint().filter(|_| error.status().is_some()) {
+        reply::hint(&mut headers, hint);
     }
     headers
 }
@@ -226,6 +229,8 @@ mod tests {
         let failure = Failure::from(error);
         assert_eq!(failure.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(failure.message(), "Incorrect API key");
+        let hint = HeaderValue::from_static("set OPENAI_API_KEY");
+        assert_eq!(failure.into_response().headers().get("x-allos-hint"), Some(&hint));
     }
 
     #[test]

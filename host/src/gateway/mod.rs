@@ -10,6 +10,7 @@
 //! - `x-request-id`: the client's own id where it is sane, else a new one; it is in the log too,
 //! - `x-upstream-request-id` and the upstream's rate limits, where the provider told them,
 //! - `x-allos-warning`: what was asked and not done, one header each,
+//! - `x-allos-hint`: what can be done about an error whose message is the upstream's own,
 //! - `retry-after` and `x-should-retry` on errors where asking again is a question.
 
 mod access;

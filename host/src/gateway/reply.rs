@@ -9,6 +9,9 @@ use axum::response::{IntoResponse, Response};
 /// What a provider did otherwise than it was asked, one header a warning.
 const WARNING: HeaderName = HeaderName::from_static("x-allos-warning");
 
+/// What can be done about an error whose message is the upstream's own.
+const HINT: HeaderName = HeaderName::from_static("x-allos-hint");
+
 /// The upstream's own id of the request.
 const UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 
@@ -18,8 +21,8 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 /// The most warnings of one answer that become headers.
 const MOST_WARNINGS: usize = 16;
 
-/// The longest warning that becomes a header, in characters.
-const LONGEST_WARNING: usize = 400;
+/// The longest text that becomes a header, in characters.
+const LONGEST_TEXT: usize = 400;
 
 /// JSON text as a response.
 pub(crate) fn json(json: impl Into<String>) -> Response {
@@ -53,6 +56,13 @@ pub(crate) fn warn(headers: &mut HeaderMap, warnings: &[String]) {
     }
 }
 
+/// Adds a hint.
+pub(crate) fn hint(headers: &mut HeaderMap, hint: &str) {
+    if let Ok(value) = HeaderValue::from_str(&header_text(hint)) {
+        headers.insert(HINT, value);
+    }
+}
+
 /// Rate limits and the like. What belongs to the connection, or to the gateway itself, is not a
 /// provider's to set.
 fn is_for_clients(name: &str) -> bool {
@@ -68,7 +78,7 @@ fn header_text(text: &str) -> String {
         _ if char::is_whitespace(character) => ' ',
         _ => '?',
     };
-    text.chars().take(LONGEST_WARNING).map(printable).collect()
+    text.chars().take(LONGEST_TEXT).map(printable).collect()
 }
 
 #[cfg(test)]

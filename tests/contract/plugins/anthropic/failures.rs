@@ -57,6 +57,8 @@ async fn each_error_of_the_vendor_keeps_its_status_and_words() {
             assert_eq!((got, got_code), (status, json!(code)), "{kind}: {answer:?}");
             assert_eq!(message, said);
             assert_eq!(answer.header("x-upstream-request-id"), "req_1");
+            let hint = answer.header("x-allos-hint");
+            assert_eq!(hint.contains("ANTHROPIC_API_KEY"), status == 401, "{kind}: {hint}");
             if status >= 429 {
                 assert_eq!(answer.header("x-should-retry"), "true", "{kind}");
             }
