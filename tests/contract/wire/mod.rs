@@ -41,7 +41,7 @@ async fn every_recording_keeps_its_meaning_in_the_second_lane() {
 }
 
 #[tokio::test]
-async fn streams_survive_any_split_of_their_bytes() {
+async fn replies_survive_any_split_of_their_bytes() {
     if !has_recordings() {
         return;
     }
@@ -50,8 +50,7 @@ async fn streams_survive_any_split_of_their_bytes() {
         let mut failures = Failures::default();
         for service in &SERVICES {
             let recordings = recorded(service.folder);
-            let streams = recordings.iter().filter(|it| it.reply.is_stream());
-            for (recording, piece) in delivered_in_pieces(streams) {
+            for (recording, piece) in delivered_in_pieces(&recordings) {
                 let exchange = bench.exchange(service.instance, recording, Some(piece)).await;
                 let place = format!("{}/{} by {piece}", service.folder, recording.id);
                 failures.add(&place, check(service, recording, &exchange));
@@ -132,10 +131,8 @@ fn recorded(folder: &str) -> Vec<Recording> {
 }
 
 /// Each recording with each size of pieces in which it is delivered.
-fn delivered_in_pieces<'a>(
-    recordings: impl IntoIterator<Item = &'a Recording>,
-) -> impl Iterator<Item = (&'a Recording, usize)> {
-    recordings.into_iter().flat_map(|it| it.pieces().iter().map(move |bytes| (it, *bytes)))
+fn delivered_in_pieces(recordings: &[Recording]) -> impl Iterator<Item = (&Recording, usize)> {
+    recordings.iter().flat_map(|it| it.pieces().iter().map(move |bytes| (it, *bytes)))
 }
 
 fn report(how: &str, folder: &str, total: usize, passed: usize) {

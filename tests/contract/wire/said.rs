@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 use crate::wire::difference::Differences;
 
+/// The status of an answer that failed after its head was sent, or before.
+pub(super) const ANY_FAILURE: RangeInclusive<u16> = 400..=599;
 /// The status where the head of a stream may have been sent before the error was known.
 pub(super) const IN_STREAM: RangeInclusive<u16> = 200..=599;
 /// The status of a reply that cannot be read.

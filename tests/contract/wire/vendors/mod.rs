@@ -7,6 +7,7 @@ pub(super) mod anthropic;
 pub(super) mod chat;
 mod google;
 mod ollama;
+mod responses;
 
 use serde_json::{Value, json};
 
@@ -35,7 +36,8 @@ pub(super) struct Vendor {
 }
 
 /// All of them. A header's value `KEY` stands for the instance's key.
-pub(super) const VENDORS: [Vendor; 3] = [anthropic::VENDOR, google::VENDOR, ollama::VENDOR];
+pub(super) const VENDORS: [Vendor; 4] =
+    [anthropic::VENDOR, google::VENDOR, responses::VENDOR, ollama::VENDOR];
 
 /// What a client asks: enough of it to see that it arrives.
 #[derive(Debug, Default, PartialEq)]
