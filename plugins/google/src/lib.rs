@@ -84,7 +84,10 @@ impl Provider for Google {
         match self.send(self.upstream.get(&models::path(model, ""))).await {
             Ok(response) => models::read_window(response).await,
             Err(error) if error.code() == Some(error::NOT_FOUND) => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => match models::limits(model) {
+                Some(limits) => Ok(Some(limits.context_window)),
+                None => Err(error),
+            },
         }
     }
 

@@ -1,6 +1,6 @@
 //! Models: their names in addresses, their generations, and what Google says of them.
 //!
-//! Google tells the limits of each model, so there is no table of them here.
+//! Google tells the limits of each model. The table here is for when it cannot be asked.
 //!
 //! - <https://ai.google.dev/api/models>
 //! - <https://ai.google.dev/api/tokens>
@@ -9,10 +9,32 @@
 use std::fmt::Write;
 
 use allos_plugin_api::json::{items, text};
-use allos_plugin_api::{HttpResponse, Model, ProviderError, TokenCount};
+use allos_plugin_api::{HttpResponse, Limits, Model, ProviderError, TokenCount};
 use serde_json::Value;
 
 use crate::error;
+
+/// Limits by the start of a model's id. <https://ai.google.dev/gemini-api/docs/models>
+const LIMITS: [(&str, Limits); 13] = [
+    ("gemini-3-pro-preview", Limits::new(1_048_576, 65_536)),
+    ("gemini-3-flash", Limits::new(1_048_576, 65_536)),
+    ("gemini-3.1-pro", Limits::new(1_048_576, 65_536)),
+    ("gemini-3.1-flash-lite", Limits::new(1_048_576, 65_536)),
+    ("gemini-3.5-flash", Limits::new(1_048_576, 65_536)),
+    ("gemini-2.5-pro", Limits::new(1_048_576, 65_536)),
+    ("gemini-2.5-flash", Limits::new(1_048_576, 65_536)),
+    ("gemini-2.5-flash-image", Limits::new(32_768, 32_768)),
+    ("gemini-2.0-flash", Limits::new(1_048_576, 8_192)),
+    ("gemini-1.5-pro", Limits::new(2_097_152, 8_192)),
+    ("gemini-1.5-flash", Limits::new(1_048_576, 8_192)),
+    ("gemini-embedding-001", Limits::window(2_048)),
+    ("text-embedding-004", Limits::window(2_048)),
+];
+
+/// What is known of a model without asking.
+pub(crate) fn limits(model: &str) -> Option<&'static Limits> {
+    Limits::find(model.strip_prefix("models/").unwrap_or(model), &LIMITS)
+}
 
 /// Which generation a model is of: `(2, 5)`. Where the name does not tell, what such a model most
 /// likely takes.
@@ -92,13 +114,15 @@ fn can_serve(raw: &Value) -> bool {
 
 fn read_model(raw: &Value) -> Option<Model> {
     let name = text(&raw["name"])?;
-    Some(Model {
+    let id = name.strip_prefix("models/").unwrap_or(name);
+    let model = Model {
         display_name: text(&raw["displayName"]).map(str::to_owned),
         context_window: raw["inputTokenLimit"].as_u64(),
         max_output_tokens: raw["outputTokenLimit"].as_u64(),
         raw: Some(raw.clone()),
-        ..Model::new(name.strip_prefix("models/").unwrap_or(name))
-    })
+        ..Model::new(id)
+    };
+    Some(model.or_limits(limits(id)))
 }
 
 /// Reads a single model's context window.
