@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::reasoning;
 use super::usage::{stop_reason, usage};
-use super::vendor::{behind_call, behind_text, container};
+use super::vendor::{behind_call, behind_image, behind_text, container};
 use crate::gateway::request_id::random_id;
 
 /// Members of a tool call that are Anthropic's own: whether the model or its code called.
@@ -70,7 +70,7 @@ pub(super) fn blocks(part: &Part) -> Vec<Value> {
         Part::Refusal(part) => (Some(text_block(&part.text)), None),
         Part::Reasoning(part) => (reasoning::write(part), None),
         Part::ToolCall(call) => (Some(tool_use(call, &input(&call.arguments))), behind_call(call)),
-        Part::Image(part) => (image(part), None),
+        Part::Image(part) => (image(part), behind_image(part)),
         Part::Vendor(part) if part.format == Dialect::AnthropicMessages.as_str() => {
             (Some(part.raw.clone()), None)
         }

@@ -13,13 +13,15 @@ pub(super) fn usage(usage: Option<&Usage>) -> Value {
     let none = Usage::default();
     let usage = usage.unwrap_or(&none);
     let mut written = own(usage).cloned().unwrap_or_default();
-    let cached = [usage.cache_read_tokens, usage.cache_write_tokens];
-    let cached = cached.into_iter().flatten().fold(0, u64::saturating_add);
-    let input = usage.input_tokens.unwrap_or(0).saturating_sub(cached);
-    written.insert("input_tokens".to_owned(), input.into());
+    let input = usage.input_tokens.unwrap_or(0);
+    // Some services count what they wrote to the cache among what they read from it.
+    let read = usage.cache_read_tokens.map(|read| read.min(input));
+    let new = input - read.unwrap_or(0);
+    let stored = usage.cache_write_tokens.map(|stored| stored.min(new));
     for (name, count) in [
-        ("cache_creation_input_tokens", usage.cache_write_tokens),
-        ("cache_read_input_tokens", usage.cache_read_tokens),
+        ("input_tokens", Some(new - stored.unwrap_or(0))),
+        ("cache_creation_input_tokens", stored),
+        ("cache_read_input_tokens", read),
     ] {
         if let Some(count) = count {
             written.insert(name.to_owned(), count.into());

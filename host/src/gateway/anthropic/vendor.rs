@@ -3,10 +3,13 @@
 //!
 //! A client of this dialect sends back every block that it received, and reads neither the signature
 //! of a thinking block nor the data of a redacted one. So what another vendor must see again travels
-//! there, marked, as a part of the normalised form: reasoning as itself, and what belongs to a text
-//! or a tool call in a redacted block behind it.
+//! there, marked, as a part of the normalised form: reasoning as itself, and what belongs to a text,
+//! an image or a tool call in a redacted block behind it.
 
-use allos_plugin_api::{Dialect, Part, ProviderData, TextPart, ToolCall, VendorObject, VendorPart};
+use allos_plugin_api::{
+    DataSource, Dialect, Extra, ImagePart, Part, ProviderData, Source, TextPart, ToolCall,
+    VendorObject, VendorPart,
+};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -15,6 +18,9 @@ use crate::gateway::json::{Invalid, Path, text};
 
 /// How opaque data begins that the gateway wrote itself.
 pub(super) const MARK: &str = "allos-seen-again:";
+
+/// The source of an image that only says what belongs to the one before it.
+const NO_BYTES: DataSource = DataSource { media_type: None, base64: String::new() };
 
 /// An object whose `type` belongs to this dialect alone.
 pub(super) fn vendor(value: Value, path: Path<'_>) -> Result<VendorObject, Invalid> {
@@ -61,6 +67,18 @@ pub(super) fn behind_text(provider_data: &ProviderData) -> Option<Value> {
     Some(redacted_block(&seal(&part)))
 }
 
+/// The block that brings back what belongs to an image.
+pub(super) fn behind_image(image: &ImagePart) -> Option<Value> {
+    let provider_data = of_others(&image.provider_data);
+    if provider_data.is_empty() {
+        return None;
+    }
+    let source = Source::Data(NO_BYTES);
+    let (detail, extra) = (None, Extra::new());
+    let part = Part::Image(ImagePart { source, detail, provider_data, extra });
+    Some(redacted_block(&seal(&part)))
+}
+
 /// The block that brings back what belongs to a tool call.
 pub(super) fn behind_call(call: &ToolCall) -> Option<Value> {
     let provider_data = of_others(&call.provider_data);
@@ -91,27 +109,44 @@ pub(super) fn container(provider_data: &ProviderData) -> Option<&Value> {
 
 /// Adds a part; what a sealed one says of an earlier part is given to that one.
 pub(super) fn push(parts: &mut Vec<Part>, part: Part) {
-    match part {
+    match &part {
         Part::Text(seen) if seen.text.is_empty() && !seen.provider_data.is_empty() => {
-            let text = parts.iter_mut().rev().find_map(|part| match part {
-                Part::Text(text) => Some(text),
+            let text = last(parts, |part| match part {
+                Part::Text(text) => Some(&mut text.provider_data),
                 _ => None,
             });
             match text {
-                Some(text) => text.provider_data.extend(seen.provider_data),
-                None => parts.push(Part::Text(seen)),
+                Some(data) => data.extend(seen.provider_data.clone()),
+                None => parts.push(part),
+            }
+        }
+        Part::Image(seen) if seen.source == Source::Data(NO_BYTES) => {
+            let image = last(parts, |part| match part {
+                Part::Image(image) => Some(&mut image.provider_data),
+                _ => None,
+            });
+            if let Some(data) = image {
+                data.extend(seen.provider_data.clone());
             }
         }
         Part::ToolCall(seen) if seen.name.is_empty() => {
-            let call = parts.iter_mut().rev().find_map(|part| match part {
+            let call = last(parts, |part| match part {
                 Part::ToolCall(call) if call.id == seen.id => Some(call),
                 _ => None,
             });
             if let Some(call) = call {
-                call.signature = seen.signature;
-                call.provider_data.extend(seen.provider_data);
+                call.signature.clone_from(&seen.signature);
+                call.provider_data.extend(seen.provider_data.clone());
             }
         }
-        part => parts.push(part),
+        _ => parts.push(part),
     }
+}
+
+/// What the last of such parts holds.
+fn last<'a, T>(
+    parts: &'a mut [Part],
+    of: impl FnMut(&'a mut Part) -> Option<&'a mut T>,
+) -> Option<&'a mut T> {
+    parts.iter_mut().rev().find_map(of)
 }

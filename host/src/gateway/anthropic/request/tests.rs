@@ -1,7 +1,8 @@
 //! Tests of reading a request and everything in it.
 
 use allos_plugin_api::{
-    Part, ReasoningPart, Role, Source, TextPart, ToolCall, ToolChoice, ToolDefinition, VendorPart,
+    ImagePart, Part, ReasoningPart, Role, Source, TextPart, ToolCall, ToolChoice, ToolDefinition,
+    VendorPart,
 };
 use axum::http::HeaderValue;
 use serde_json::json;
@@ -302,6 +303,20 @@ fn an_answer_that_is_sent_back_is_what_was_given() -> Result<(), Invalid> {
     let expected =
         ["thinking", redacted, "text", redacted, "tool_use", redacted, "tool_use", redacted];
     assert_eq!(kinds[2..], [&["thinking", redacted][..], &expected[..1], &expected[2..]].concat());
+    assert_eq!(parts_of("assistant", &json!(written))?, parts);
+    Ok(())
+}
+
+#[test]
+fn an_image_that_is_sent_back_is_what_was_given() -> Result<(), Invalid> {
+    let signed = json!({ "thought_signature": "s" });
+    let parts = vec![Part::Image(ImagePart {
+        source: Source::data("image/png", "AAAA"),
+        detail: None,
+        provider_data: [("google".to_owned(), signed)].into(),
+        extra: Extra::new(),
+    })];
+    let written: Vec<Value> = parts.iter().flat_map(blocks).collect();
     assert_eq!(parts_of("assistant", &json!(written))?, parts);
     Ok(())
 }

@@ -125,6 +125,15 @@ fn what_was_cached_is_counted_beside_the_input() {
         "output_tokens_details": { "thinking_tokens": 4 },
     });
     assert_eq!(usage(Some(&reported)), expected);
+    let twice = Usage { cache_write_tokens: Some(60), ..reported.clone() };
+    let expected = json!({
+        "input_tokens": 0,
+        "cache_creation_input_tokens": 40,
+        "cache_read_input_tokens": 60,
+        "output_tokens": 9,
+        "output_tokens_details": { "thinking_tokens": 4 },
+    });
+    assert_eq!(usage(Some(&twice)), expected, "the counts add up to what was read");
     let raw = json!({
         "input_tokens": 10, "output_tokens": 9, "service_tier": "standard",
         "cache_read_input_tokens": 60, "cache_creation_input_tokens": 30,
