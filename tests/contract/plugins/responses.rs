@@ -281,6 +281,39 @@ async fn a_stream_that_breaks_off_is_an_error_in_the_stream() {
 }
 
 #[tokio::test]
+async fn tokens_are_counted_by_this_api_alone() {
+    let count = json!({ "object": "response.input_tokens", "input_tokens": 11 });
+    let asked = json!({ "model": "openai/gpt-5", "messages": [question()] });
+    let path = "/v1/messages/count_tokens";
+    let served = before(Reply::json(200, &count)).await;
+    assert_eq!(served.post(path, &asked).await.json(), json!({ "input_tokens": 11 }));
+    assert_eq!(served.upstream.last().path, "/v1/responses/input_tokens");
+    assert_eq!(served.asked()["input"], json!([question()]));
+
+    let upstream = Upstream::always(Reply::json(200, &count)).await;
+    let served = Served::start("openai", upstream, "/v1", "api_key = \"k\"\n").await;
+    let answer = served.post(path, &asked).await;
+    assert!(answer.status >= 400 && answer.text.contains("api = "), "{answer:?}");
+    assert_eq!(served.upstream.received().len(), 0);
+}
+
+#[tokio::test]
+async fn a_client_of_anthropics_dialect_sends_every_item_back_too() {
+    let served = before(Reply::json(200, &response("completed", &output()))).await;
+    let asked = |messages: Value| json!({ "model": "openai/gpt-5", "max_tokens": 99, "messages": messages });
+    let answer = served.post("/v1/messages", &asked(json!([question()]))).await.json();
+    assert_eq!(answer["stop_reason"], "tool_use", "{answer}");
+    let result =
+        |id: &str, text: &str| json!({ "type": "tool_result", "tool_use_id": id, "content": text });
+    let results = json!([result("call_4", "rain"), result("call_5", "sun")]);
+    let message = json!({ "role": "assistant", "content": answer["content"] });
+    let messages = json!([question(), message, { "role": "user", "content": results }]);
+    let answer = served.post("/v1/messages", &asked(messages)).await;
+    assert_eq!((answer.status, answer.header("x-allos-warning")), (200, ""), "{answer:?}");
+    assert_all_went_back(&served.asked());
+}
+
+#[tokio::test]
 async fn a_wrong_word_for_the_api_is_named_with_the_right_ones() {
     let upstream = Upstream::always(Reply::json(200, &json!({}))).await;
     let table = "api_key = \"k\"\noptions = { api = \"assistants\" }\n";

@@ -38,6 +38,9 @@ struct Choice {
     calls: u32,
     details: usize,
     open: BTreeMap<u32, Open>,
+    /// What a vendor must see again with the last text. Said once, at the end: clients join what
+    /// comes twice.
+    seen_again: Option<Value>,
 }
 
 /// A part that has begun, as far as its end needs it.
@@ -97,7 +100,9 @@ impl BuiltFrames {
     fn finish(&mut self, number: u32, reason: &FinishReason) -> Vec<u8> {
         let choice = self.choices.entry(number).or_default();
         let open = std::mem::take(&mut choice.open);
-        let deltas: Vec<Value> = open.into_values().filter_map(|open| choice.close(open)).collect();
+        let mut deltas: Vec<Value> =
+            open.into_values().filter_map(|open| choice.close(open)).collect();
+        deltas.extend(choice.seen_again.take().map(|data| json!({ "extra_content": data })));
         let mut bytes = Vec::new();
         for delta in deltas {
             bytes.extend(self.frame(number, delta, None, None));
@@ -189,7 +194,8 @@ impl Choice {
             Event::ReasoningEnd(end) | Event::ToolCallEnd(end) => self.end(end),
             Event::TextEnd(end) => {
                 let data = extra_content(None, &end.provider_data, &Map::new());
-                data.map(|data| json!({ "extra_content": data }))
+                self.seen_again = data.or(self.seen_again.take());
+                None
             }
             _ => None,
         }

@@ -112,6 +112,18 @@ fn tool_calls_are_numbered_among_themselves_and_keep_their_signature() {
 }
 
 #[test]
+fn what_belongs_to_texts_is_said_once_however_many_there_are() {
+    let end = |index, id: &str| {
+        let provider_data = [("vendor".to_owned(), json!({ "id": id }))].into();
+        Event::TextEnd(PartEnd { provider_data, ..PartEnd::new(index) }).into()
+    };
+    let finish = ProviderChunk::finish(FinishReason::STOP);
+    let frames = written([end(0, "a"), end(1, "b"), finish], false);
+    let seen_again = json!({ "role": "assistant", "extra_content": { "vendor": { "id": "b" } } });
+    assert_eq!(deltas(&frames), [seen_again, json!({})]);
+}
+
+#[test]
 fn signed_reasoning_ends_with_one_whole_detail() {
     let start = ReasoningStart { format: Some("f1".to_owned()), ..ReasoningStart::default() };
     let text = |text: &str| TextDelta { index: 0, text: text.to_owned() };
