@@ -51,6 +51,18 @@ async fn a_vendors_reply_survives_any_split_of_its_bytes() {
     failures.none();
 }
 
+#[tokio::test]
+async fn a_stream_that_ends_after_any_event_keeps_its_text_and_is_an_error() {
+    let bench = bench().await;
+    let mut failures = Failures::default();
+    for vendor in &VENDORS {
+        let exchanges = recording::recordings(&recording::exchanges().join(vendor.folder));
+        let early: Vec<_> = exchanges.iter().flat_map(Recording::ending_early).collect();
+        pass(&bench, vendor, &early, &mut failures).await;
+    }
+    failures.none();
+}
+
 async fn bench() -> Bench {
     let plugins = ["anthropic", "google", "ollama", "openai"];
     Bench::start(Lane::First, &plugins, &VENDORS.map(|vendor| vendor.instance)).await
@@ -104,5 +116,8 @@ fn check(vendor: &Vendor, recording: &Recording, exchange: &Exchange) -> Vec<Str
     let got = Recorded::of(answer.header("content-type"), &answer.text);
     let actual = chat::read(answer.status, &got);
     compare(&expected, &actual, &answer.text, &mut differences);
+    if expected.error.is_some() && answer.text.contains("\"finish_reason\":\"") {
+        differences.0.push(format!("it failed, and has ended all the same: {}", answer.text));
+    }
     differences.0
 }

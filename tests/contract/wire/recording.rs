@@ -41,6 +41,7 @@ impl Service {
 }
 
 /// One exchange.
+#[derive(Clone)]
 pub(super) struct Recording {
     /// The name of its file.
     pub(super) id: String,
@@ -58,6 +59,7 @@ pub(super) struct Recording {
 }
 
 /// The body of a response.
+#[derive(Clone)]
 pub(super) enum Recorded {
     /// A reply in one piece.
     Json(Value),
@@ -107,6 +109,22 @@ impl Recording {
             Some(bytes) => reply.in_pieces_of(bytes),
             None => reply,
         }
+    }
+
+    /// The same, with the stream ending too early: after each of its events but the last.
+    pub(super) fn ending_early(&self) -> Vec<Self> {
+        let (Recorded::Events(text) | Recorded::Lines(text)) = &self.reply else {
+            return Vec::new();
+        };
+        let text = text.replace("\r\n", "\n");
+        let end = if matches!(self.reply, Recorded::Events(_)) { "\n\n" } else { "\n" };
+        let ends: Vec<_> = text.match_indices(end).map(|(at, end)| at + end.len()).collect();
+        let before_the_last = ends.iter().rev().skip(1).rev();
+        let early = before_the_last.map(|end| {
+            let reply = Recorded::of(&self.media_type, &text[..*end]);
+            Self { id: format!("{} up to {end}", self.id), reply, ..self.clone() }
+        });
+        early.collect()
     }
 
     /// The sizes of the pieces in which it is delivered: a long one not byte by byte.

@@ -105,9 +105,7 @@ async fn what_openais_dialect_allows_is_said_in_anthropics() {
 
 #[tokio::test]
 async fn every_vendor_says_in_anthropics_dialect_what_was_recorded() {
-    let plugins = ["anthropic", "google", "ollama", "openai"];
-    let instances = VENDORS.map(|vendor| vendor.instance);
-    let bench = Bench::start(Lane::Second, &plugins, &instances).await;
+    let bench = vendors_bench().await;
     let mut failures = Failures::default();
     for vendor in &VENDORS {
         let folder = recording::exchanges().join(vendor.folder);
@@ -119,6 +117,23 @@ async fn every_vendor_says_in_anthropics_dialect_what_was_recorded() {
         }
     }
     failures.none();
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_after_any_event_is_an_error_in_anthropics_dialect() {
+    let bench = vendors_bench().await;
+    let mut failures = Failures::default();
+    for vendor in &VENDORS {
+        let exchanges = recording::recordings(&recording::exchanges().join(vendor.folder));
+        let early: Vec<_> = exchanges.iter().flat_map(Recording::ending_early).collect();
+        pass_vendor(&bench, vendor, &early, &mut failures).await;
+    }
+    failures.none();
+}
+
+async fn vendors_bench() -> Bench {
+    let plugins = ["anthropic", "google", "ollama", "openai"];
+    Bench::start(Lane::Second, &plugins, &VENDORS.map(|vendor| vendor.instance)).await
 }
 
 async fn anthropic_bench(lane: Lane) -> Bench {
@@ -202,8 +217,8 @@ fn in_anthropics_words(mut said: Said) -> Said {
         if choice.finish.iter().any(|word| !known.contains(&word.as_str())) {
             choice.finish.clear();
         }
-        if !choice.refusal.is_empty() {
-            choice.text += &std::mem::take(&mut choice.refusal);
+        choice.text += &choice.refusal;
+        if !std::mem::take(&mut choice.refusal).is_empty() {
             choice.finish = vec!["stop".to_owned(), "content_filter".to_owned()];
         }
     }
