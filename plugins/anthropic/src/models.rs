@@ -5,7 +5,7 @@
 //! - <https://platform.claude.com/docs/en/models/opus-4-8/overview>, and the like for each model
 //! - <https://platform.claude.com/docs/en/about-claude/models/model-ids-and-versions>
 
-use allos_plugin_api::json::{items, text};
+use allos_plugin_api::json::{items, text, unix_seconds};
 use allos_plugin_api::{Limits, Model, ProviderError};
 use serde_json::Value;
 
@@ -89,6 +89,8 @@ fn read(raw: &Value) -> Option<Model> {
         display_name: text(&raw["display_name"]).map(str::to_owned),
         context_window: count("max_input_tokens"),
         max_output_tokens: count("max_tokens"),
+        // Where it is not known, the vendor says 1970.
+        created: unix_seconds(&raw["created_at"]).filter(|seconds| *seconds > 0),
         raw: Some(raw.clone()),
         ..Model::new(id)
     };
@@ -149,8 +151,11 @@ mod tests {
 
     #[test]
     fn what_the_vendor_states_beats_the_table() {
-        let stated = json!({ "id": "claude-opus-4-5", "max_input_tokens": 300_000 });
+        let stated = json!({
+            "id": "claude-opus-4-5", "max_input_tokens": 300_000, "created_at": "2025-11-24T00:00:00Z",
+        });
         let model = read(&stated).unwrap();
+        assert_eq!(model.created, Some(1_763_942_400));
         assert_eq!(model.context_window, Some(300_000));
         assert_eq!(model.max_output_tokens, Some(64_000));
         assert!(read(&json!({ "type": "model" })).is_none());

@@ -150,6 +150,10 @@ impl Writer<'_> {
         let (item, is_raw) = match part {
             Part::Text(text) => {
                 self.keep(&text.extra, &[], &mut Map::new());
+                if text.text.is_empty() && data.is_null() {
+                    // A client of chat completions says so that there was no text.
+                    return Ok(());
+                }
                 let annotations: Vec<_> = text.annotations.iter().map(write_annotation).collect();
                 let content = json!({
                     "type": "output_text", "text": text.text, "annotations": annotations,

@@ -159,6 +159,15 @@ fn an_answer_of_which_a_part_was_lost_goes_back_without_ids() {
 }
 
 #[test]
+fn an_empty_text_that_only_a_client_says_is_no_part_of_an_answer() {
+    let thought =
+        json!({ "type": "reasoning", "id": "rs_0", "summary": [], "encrypted_content": "e0" });
+    let mut content = whole(&reply(&json!([thought]))).unwrap().choices.remove(0).message.content;
+    content.push(Part::text(""));
+    assert_eq!(returned(content), (vec![thought], vec![]));
+}
+
+#[test]
 fn reasoning_that_the_vendor_cannot_read_again_is_left_out_with_a_warning() {
     for part in [
         json!({ "type": "reasoning", "text": "t", "signature": "s", "format": "anthropic-claude-v1" }),
