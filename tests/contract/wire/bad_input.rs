@@ -80,6 +80,34 @@ async fn a_page_of_a_proxy_keeps_its_status() {
     failures.none();
 }
 
+#[tokio::test]
+async fn embeddings_that_cannot_be_read_are_an_error() {
+    let bench = bench().await;
+    let mut failures = Failures::default();
+    for instance in ["openai", "google", "ollama"] {
+        for (name, reply) in unreadable().into_iter().chain(without_vectors()) {
+            let body = json!({"model": "a-model", "input": ["hello", "world"]});
+            let exchange = bench.send(instance, Sent::new("/v1/embeddings", body), reply).await;
+            failures.add(&format!("{instance}: {name}"), is_no_error(&exchange));
+        }
+    }
+    failures.none();
+}
+
+/// Replies about two texts in which vectors are missing.
+fn without_vectors() -> [(&'static str, Reply); 3] {
+    let reply = |vectors: Value, data: Value| {
+        Reply::json(200, &json!({"object": "list", "embeddings": vectors, "data": data}))
+    };
+    let of_google = json!([{"values": [0.5]}]);
+    let of_openai = json!([{"object": "embedding", "index": 0, "embedding": [0.5]}]);
+    [
+        ("no vectors", reply(json!([]), json!([]))),
+        ("one vector", reply(of_google, of_openai)),
+        ("one bare vector", reply(json!([[0.5]]), json!([]))),
+    ]
+}
+
 /// Replies with status 200 of which none is an answer.
 fn unreadable() -> Vec<(&'static str, Reply)> {
     let json = "application/json";

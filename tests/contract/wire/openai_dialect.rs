@@ -1,6 +1,7 @@
 //! Every vendor behind OpenAI's dialect: what its recordings say is what a client of
 //! `/v1/chat/completions` gets, and what the client asks is what reaches the vendor.
 
+use crate::client::Answer;
 use crate::wire::bench::{Bench, Exchange, Lane, Sent};
 use crate::wire::difference::Differences;
 use crate::wire::recording::{self, Recorded, Recording};
@@ -116,8 +117,21 @@ fn check(vendor: &Vendor, recording: &Recording, exchange: &Exchange) -> Vec<Str
     let got = Recorded::of(answer.header("content-type"), &answer.text);
     let actual = chat::read(answer.status, &got);
     compare(&expected, &actual, &answer.text, &mut differences);
+    check_retry(recording, answer, &mut differences);
     if expected.error.is_some() && answer.text.contains("\"finish_reason\":\"") {
         differences.0.push(format!("it failed, and has ended all the same: {}", answer.text));
     }
     differences.0
+}
+
+/// Whether and when to ask again is known from the vendor's status and header.
+fn check_retry(recording: &Recording, answer: &Answer, differences: &mut Differences) {
+    let wait = recording.headers.get("retry-after");
+    if let Some(wait) = wait.filter(|_| recording.status >= 400) {
+        differences.equal("retry-after", wait, &answer.header("retry-after").into());
+    }
+    if [429, 503, 529].contains(&recording.status) {
+        let advice = answer.header("x-should-retry");
+        differences.equal("x-should-retry", &"true".into(), &advice.into());
+    }
 }

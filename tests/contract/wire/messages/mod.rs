@@ -203,9 +203,9 @@ fn in_anthropics_words(mut said: Said) -> Said {
     said.opaque.clear();
     said.choices.retain(|index, _| *index == 0);
     said.usage = Usage { audio_in: None, audio_out: None, ..said.usage };
-    // The parts of the input are counted apart, so that it is no less than two of them.
-    let parts = said.usage.cached.unwrap_or(0) + said.usage.written.unwrap_or(0);
-    said.usage.input = said.usage.input.map(|input| input.max(parts));
+    // The parts of the input are counted apart, and cannot be more than their sum.
+    let uncached = said.usage.input.map(|input| input - said.usage.cached.unwrap_or(0).min(input));
+    said.usage.written = said.usage.written.min(uncached.or(said.usage.written));
     for choice in said.choices.values_mut() {
         // What is no JSON object is wrapped in one, as Anthropic advises.
         for arguments in choice.calls.iter_mut().map(|call| &mut call.arguments) {

@@ -46,9 +46,8 @@ fn response(response: &Value, failed: std::ops::RangeInclusive<u16>) -> Said {
     let said = Said { usage: usage(&response["usage"]), ..said };
     match text(&response["status"]) {
         "completed" | "incomplete" => said,
-        "failed" => said.but(Failure::saying(failed, &response["error"]["message"])),
-        // An answer that does not exist yet, or never will.
-        _ => said.but(Failure::wordless(failed)),
+        // It has failed, or does not exist yet, or never will.
+        _ => said.but(Failure::saying(failed, &response["error"]["message"])),
     }
 }
 
