@@ -13,6 +13,7 @@ mod calls;
 mod cli;
 mod client;
 mod deadlines;
+mod documentation;
 mod external;
 mod folder;
 mod gateway;

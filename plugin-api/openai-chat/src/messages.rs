@@ -18,19 +18,11 @@ use crate::FORMAT;
 use crate::options::{FilePartKind, Options, ReasoningField};
 
 /// Members of a message that the normalised form keeps by name, and that are sent as they came:
-/// `prefix` of Mistral and its kin, OpenRouter's `cache_control` and
-/// `annotations`, Google's `extra_content`.
-const MEMBERS: [&str; 7] = [
-    "annotations",
-    "audio",
-    "cache_control",
-    "extra_content",
-    "function_call",
-    "partial",
-    "prefix",
-];
+/// `prefix` of Mistral and its kin, OpenRouter's `annotations`, Google's `extra_content`.
+const MEMBERS: [&str; 6] =
+    ["annotations", "audio", "extra_content", "function_call", "partial", "prefix"];
 /// Members of a part. <https://openrouter.ai/docs/features/prompt-caching>
-const PART_MEMBERS: [&str; 3] = ["cache_control", "document_name", "prompt_cache_breakpoint"];
+const PART_MEMBERS: [&str; 2] = ["document_name", "prompt_cache_breakpoint"];
 /// Members of a tool call: Google's place for signatures, and Mistral's number of the call.
 const CALL_MEMBERS: [&str; 2] = ["extra_content", "index"];
 
@@ -342,7 +334,8 @@ impl Writer<'_> {
     }
 
     fn keep(&mut self, extra: &Extra, known: &[&str], members: &mut Map<String, Value>) {
-        self.warnings.keep_known(extra, known, &format!("{}.", self.place), members);
+        let place = format!("{}.", self.place);
+        self.options.keep(extra, known, &place, members, self.warnings);
     }
 
     fn refused(&self, what: &str) -> ProviderError {

@@ -3,7 +3,13 @@
 //! - <https://platform.openai.com/docs/api-reference/chat/create>
 //! - <https://docs.mistral.ai/api/>, <https://openrouter.ai/docs/use-cases/reasoning-tokens>
 
+use allos_plugin_api::{Extra, Warnings};
 use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Members of Anthropic's that services hand on which serve its models.
+/// <https://openrouter.ai/docs/features/prompt-caching>
+const ANTHROPIC_MEMBERS: [&str; 2] = ["cache_control", "eager_input_streaming"];
 
 /// In what a service differs. The defaults are `OpenAI`'s own; an operator writes the same names.
 #[allow(clippy::struct_field_names)] // they are the names that an operator writes
@@ -14,6 +20,8 @@ pub struct Options {
     pub stream_options: bool,
     /// Whether it takes `top_k`.
     pub top_k: bool,
+    /// Whether it takes Anthropic's members on messages, parts and tools, such as `cache_control`.
+    pub anthropic_members: bool,
     /// The member that limits the answer's tokens.
     pub max_tokens_field: MaxTokensField,
     /// The member that seeds the sampling.
@@ -29,11 +37,36 @@ impl Default for Options {
         Self {
             stream_options: true,
             top_k: false,
+            anthropic_members: false,
             max_tokens_field: MaxTokensField::MaxCompletionTokens,
             seed_field: SeedField::Seed,
             reasoning_field: ReasoningField::None,
             file_part: FilePartKind::File,
         }
+    }
+}
+
+impl Options {
+    /// Keeps the members that the service takes, of which some are known by name, and says which
+    /// have no effect. A client that speaks to Anthropic sends its members with every request, so
+    /// they are said once.
+    pub(crate) fn keep(
+        &self,
+        extra: &Extra,
+        known: &[&str],
+        place: &str,
+        members: &mut Map<String, Value>,
+        warnings: &mut Warnings,
+    ) {
+        let mut extra = extra.clone();
+        for name in ANTHROPIC_MEMBERS {
+            match extra.shift_remove(name) {
+                Some(value) if self.anthropic_members => drop(members.insert(name.into(), value)),
+                Some(_) => warnings.ignore(name),
+                None => {}
+            }
+        }
+        warnings.keep_known(&extra, known, place, members);
     }
 }
 

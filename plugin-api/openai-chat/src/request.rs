@@ -86,8 +86,6 @@ const MEMBERS: [&str; 54] = [
     "mm_processor_kwargs",
     "structured_outputs",
 ];
-/// Members of a tool, beside its function.
-const TOOL_MEMBERS: [&str; 2] = ["cache_control", "eager_input_streaming"];
 
 /// The body of a request for an answer in one piece.
 pub fn unstreamed(
@@ -165,7 +163,7 @@ fn build(
     body.set("model", Some(&request.model))?;
     let messages = messages::write(&request.messages, options, body.warnings)?;
     body.set("messages", Some(messages))?;
-    body.answer(request)?;
+    body.answer(request, options)?;
     body.sampling(request, options)?;
     body.reasoning(request.reasoning.as_ref(), options)?;
     if stream {
@@ -192,9 +190,12 @@ impl Body<'_> {
     }
 
     /// What changes the form of the answer.
-    fn answer(&mut self, request: &ChatRequest) -> Result<(), ProviderError> {
-        let tools =
-            request.tools.iter().map(|tool| self.tool(tool)).collect::<Result<Vec<_>, _>>()?;
+    fn answer(&mut self, request: &ChatRequest, options: &Options) -> Result<(), ProviderError> {
+        let tools = request
+            .tools
+            .iter()
+            .map(|tool| self.tool(tool, options))
+            .collect::<Result<Vec<_>, _>>()?;
         self.set("tools", (!tools.is_empty()).then_some(tools))?;
         self.set("tool_choice", request.tool_choice.as_ref().map(tool_choice).transpose()?)?;
         self.set("parallel_tool_calls", request.parallel_tool_calls)?;
@@ -258,7 +259,7 @@ impl Body<'_> {
         self.set("reasoning_effort", reasoning.effort.as_ref())
     }
 
-    fn tool(&mut self, tool: &ToolDefinition) -> Result<Value, ProviderError> {
+    fn tool(&mut self, tool: &ToolDefinition, options: &Options) -> Result<Value, ProviderError> {
         let tool = match tool {
             ToolDefinition::Function(tool) => tool,
             ToolDefinition::Vendor(tool) => {
@@ -274,7 +275,7 @@ impl Body<'_> {
         }));
         let mut members = object([("type", json!("function")), ("function", function)]);
         let place = format!("tools.{}.", tool.name);
-        self.warnings.keep_known(&tool.extra, &TOOL_MEMBERS, &place, &mut members);
+        options.keep(&tool.extra, &[], &place, &mut members, self.warnings);
         Ok(Value::Object(members))
     }
 }
@@ -382,6 +383,22 @@ mod tests {
             json!({ "model": "m", "messages": [], "max_tokens": 5, "random_seed": 7 })
         );
         assert_eq!(warnings, ["ignored: top_k"]);
+    }
+
+    #[test]
+    fn anthropics_members_are_sent_only_where_the_service_takes_them() {
+        let cached = json!({ "type": "text", "text": "a", "extra": { "cache_control": {} } });
+        let message = json!({ "role": "user", "content": [cached] });
+        let tool = json!({ "type": "function", "name": "f", "extra": { "cache_control": {} } });
+        let request: ChatRequest =
+            serde_json::from_value(json!({ "model": "m", "messages": [message], "tools": [tool] }))
+                .unwrap();
+        let (sent, warnings) = write(&request, &Options::default());
+        assert!(!sent.contains("cache_control"), "{sent}");
+        assert_eq!(warnings, ["ignored: cache_control"]);
+        let options = Options { anthropic_members: true, ..Options::default() };
+        let (sent, warnings) = write(&request, &options);
+        assert_eq!((sent.matches("cache_control").count(), warnings.len()), (2, 0));
     }
 
     #[test]

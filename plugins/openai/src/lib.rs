@@ -56,6 +56,8 @@ pub struct OpenAi {
         store: boolean = "whether the Responses API stores answers; false unless said",
         stream_options: boolean = "whether the service takes `stream_options`; true unless said",
         top_k: boolean = "whether the service takes `top_k`; false unless said",
+        anthropic_members: boolean = "whether the service takes `cache_control` and other members \
+            of Anthropic's; false unless said",
         max_tokens_field: string = "`max_completion_tokens` (unless said) or `max_tokens`",
         seed_field: string = "`seed` (unless said) or `random_seed`",
         reasoning_field: string = "how earlier reasoning is sent back: `none` (unless said), \
@@ -82,7 +84,11 @@ pub struct OpenAi {
         openrouter(
             base_url = "https://openrouter.ai/api/v1",
             api_key = "OPENROUTER_API_KEY",
-            options(top_k = true, reasoning_field = "reasoning_details"),
+            options(
+                top_k = true,
+                anthropic_members = true,
+                reasoning_field = "reasoning_details",
+            ),
         ),
         deepseek(
             base_url = "https://api.deepseek.com",

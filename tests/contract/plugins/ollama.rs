@@ -168,14 +168,19 @@ async fn what_cannot_be_done_is_refused_before_it_is_asked() {
     let served = served(whole(&json!({"content": "a"}))).await;
     let tool = json!({"type": "function", "function": {"name": "f"}});
     let sound = json!([{"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}}]);
+    let document =
+        json!([{"type": "file", "file": {"file_data": "data:application/pdf;base64,AA=="}}]);
     for members in [
         json!({"n": 2}),
         json!({"tools": [tool], "tool_choice": "required"}),
         json!({"messages": [{"role": "user", "content": sound}]}),
+        json!({"messages": [{"role": "user", "content": document}]}),
     ] {
         let answer = served.post(CHAT, &asking(&members)).await;
         assert_eq!(answer.error().0, 400, "{members}: {answer:?}");
     }
+    let counted = served.post("/v1/messages/count_tokens", &asking(&json!({}))).await;
+    assert_eq!(counted.json()["error"]["type"], "invalid_request_error", "{counted:?}");
     assert!(served.upstream.received().is_empty());
 }
 

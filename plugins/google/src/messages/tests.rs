@@ -41,6 +41,10 @@ fn image(source: Source) -> Part {
     })
 }
 
+fn part(part: &Value) -> Part {
+    serde_json::from_value(part.clone()).unwrap()
+}
+
 fn responses(contents: &Value, at: usize) -> Vec<Value> {
     let parts = contents["contents"][at]["parts"].as_array().unwrap();
     parts.iter().map(|part| part["functionResponse"]["response"].clone()).collect()
@@ -158,12 +162,20 @@ fn bytes_are_sent_inline_and_addresses_by_their_uri() {
         image(Source::data("image/png", "AAAA")),
         image(Source::url("https://example.com/a.JPG?x=1")),
         image(Source::id("files/abc")),
+        part(&json!({ "type": "audio", "source": {
+            "type": "data", "media_type": "audio/mpeg", "base64": "BB==",
+        }})),
+        part(&json!({ "type": "file", "source": {
+            "type": "data", "media_type": "application/pdf", "base64": "CC==",
+        }})),
     ];
     let (body, _) = written(&[Message::new(Role::User, content)], SIGNS);
     let expected = json!([
         { "inlineData": { "mimeType": "image/png", "data": "AAAA" } },
         { "fileData": { "mimeType": "image/jpeg", "fileUri": "https://example.com/a.JPG?x=1" } },
         { "fileData": { "fileUri": format!("{}/v1beta/files/abc", crate::BASE_URL) } },
+        { "inlineData": { "mimeType": "audio/mpeg", "data": "BB==" } },
+        { "inlineData": { "mimeType": "application/pdf", "data": "CC==" } },
     ]);
     assert_eq!(body["contents"][0]["parts"], expected);
     let foreign = Message::new(Role::User, vec![image(Source::id("file-1"))]);

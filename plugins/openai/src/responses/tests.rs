@@ -314,6 +314,8 @@ fn tools_and_formats_are_written_flat_and_functions_are_not_strict_by_themselves
 fn what_the_api_cannot_do_is_refused_or_a_warning() {
     let stop = ChatRequest { stop: vec!["x".to_owned()], ..conversation(&json!([])) };
     assert!(refusal(&stop).contains("`stop`"));
+    let several = ChatRequest { choices: Some(2), ..conversation(&json!([])) };
+    assert!(refusal(&several).contains("`choices`"));
     let sound = json!({ "type": "audio", "source": { "type": "data", "base64": "AA==" } });
     let sound = conversation(&json!([{ "role": "user", "content": [sound] }]));
     assert!(refusal(&sound).contains("sound in messages[0]"));
