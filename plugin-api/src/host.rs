@@ -12,11 +12,10 @@ use allos_plugin_abi::{FrameStreamBox, HostBox};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::boundary::frames::Frames;
+use crate::boundary::frames::Frames as RawFrames;
 use crate::boundary::payload;
 use crate::error::{ErrorKind, MAX_ERROR_BODY, ProviderError};
-use crate::ndjson::NdjsonDecoder;
-use crate::sse::{SseDecoder, SseEvent};
+use crate::frames::{FrameDecoder, Frames};
 
 /// The most of a reply that is read in one piece, in bytes.
 pub const MAX_REPLY: usize = 64 * 1024 * 1024;
@@ -325,14 +324,9 @@ impl HttpResponse {
         self.body
     }
 
-    /// The body as server-sent events.
-    pub fn into_events(self) -> SseEvents {
-        SseEvents { body: self.body, decoder: SseDecoder::new() }
-    }
-
-    /// The body as lines of JSON.
-    pub fn into_lines(self) -> JsonLines {
-        JsonLines { body: self.body, decoder: NdjsonDecoder::new(), ended: false }
+    /// The body as frames, in the framing of the decoder.
+    pub fn into_frames<D: FrameDecoder>(self, decoder: D) -> Frames<D> {
+        Frames::new(self.body, decoder)
     }
 }
 
@@ -344,11 +338,11 @@ fn is_for_caller(name: &str) -> bool {
 
 /// The body of a response, as it arrives.
 #[derive(Debug)]
-pub struct HttpBody(Frames);
+pub struct HttpBody(RawFrames);
 
 impl HttpBody {
     fn new(frames: FrameStreamBox) -> Self {
-        Self(Frames::new(frames))
+        Self(RawFrames::new(frames))
     }
 
     /// The next piece, of any size; `None` at the end.
@@ -358,64 +352,5 @@ impl HttpBody {
     /// Where the connection ends early or nothing comes for too long.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ProviderError> {
         self.0.next().await
-    }
-}
-
-/// A body of server-sent events.
-#[derive(Debug)]
-pub struct SseEvents {
-    body: HttpBody,
-    decoder: SseDecoder,
-}
-
-impl SseEvents {
-    /// The next event; `None` at the end of the body. An event that the end cuts off is dropped,
-    /// as the standard says.
-    ///
-    /// # Errors
-    ///
-    /// Where the connection ends early, or an event is not UTF-8 or too long.
-    pub async fn next(&mut self) -> Result<Option<SseEvent>, ProviderError> {
-        loop {
-            if let Some(event) = self.decoder.next()? {
-                return Ok(Some(event));
-            }
-            match self.body.next().await? {
-                Some(piece) => self.decoder.push(&piece),
-                None => return Ok(None),
-            }
-        }
-    }
-}
-
-/// A body of one JSON text per line.
-#[derive(Debug)]
-pub struct JsonLines {
-    body: HttpBody,
-    decoder: NdjsonDecoder,
-    ended: bool,
-}
-
-impl JsonLines {
-    /// The next line that is not empty; `None` at the end of the body.
-    ///
-    /// # Errors
-    ///
-    /// Where the connection ends early, or a line is not UTF-8 or too long.
-    pub async fn next(&mut self) -> Result<Option<String>, ProviderError> {
-        loop {
-            if let Some(line) = self.decoder.next()? {
-                return Ok(Some(line));
-            }
-            if self.ended {
-                return Ok(None);
-            }
-            if let Some(piece) = self.body.next().await? {
-                self.decoder.push(&piece);
-            } else {
-                self.ended = true;
-                self.decoder.end();
-            }
-        }
     }
 }

@@ -53,6 +53,7 @@ mod collect;
 mod config;
 mod descriptor;
 mod error;
+mod frames;
 mod host;
 pub mod json;
 mod lines;
@@ -108,9 +109,9 @@ pub use descriptor::{
     Preset, SECTION, is_provider_name,
 };
 pub use error::{ErrorKind, MAX_ERROR_BODY, ProviderError};
+pub use frames::{Frame, FrameDecoder, Frames};
 pub use host::{
-    Host, HttpBody, HttpRequest, HttpResponse, JsonLines, LogLevel, MAX_REPLY, RequestHead,
-    ResponseHead, SseEvents,
+    Host, HttpBody, HttpRequest, HttpResponse, LogLevel, MAX_REPLY, RequestHead, ResponseHead,
 };
 pub use message::{
     Annotation, AudioPart, DataSource, Extra, FilePart, IdSource, ImagePart, Message, Part,

@@ -11,10 +11,13 @@ use serde_json::Value;
 use crate::chunk::{Event, ProviderChunk, Start};
 use crate::collect::Collector;
 use crate::error::{ErrorKind, ProviderError};
-use crate::host::{HttpResponse, JsonLines, SseEvents};
+use crate::frames::{Frame, FrameDecoder, Frames};
+use crate::host::HttpResponse;
+use crate::ndjson::NdjsonDecoder;
 use crate::provider::ChunkSink;
 use crate::raw::{Dialect, RawBody};
 use crate::response::ProviderResponse;
+use crate::sse::SseDecoder;
 use crate::warnings::Warnings;
 
 /// Reads the replies of one vendor. One reader reads one reply.
@@ -108,11 +111,7 @@ impl HttpResponse {
         warnings: Warnings,
         sink: &mut ChunkSink,
     ) -> Result<(), ProviderError> {
-        let head = Head::of(&self, warnings);
-        if !may_stream(&self) {
-            return Err(not_a_stream(self, reader, &head).await);
-        }
-        forward(Frames::Events(self.into_events()), reader, &head, sink).await
+        self.read_frames(SseDecoder::new(), reader, warnings, sink).await
     }
 
     /// Reads a stream of lines of JSON, and hands on what each becomes.
@@ -126,11 +125,26 @@ impl HttpResponse {
         warnings: Warnings,
         sink: &mut ChunkSink,
     ) -> Result<(), ProviderError> {
+        self.read_frames(NdjsonDecoder::new(), reader, warnings, sink).await
+    }
+
+    /// Reads a stream in any framing, and hands on what each frame becomes.
+    ///
+    /// # Errors
+    ///
+    /// The decoder's, the reader's, and those of a stream that cannot be read.
+    pub async fn read_frames<R: ReplyReader>(
+        self,
+        decoder: impl FrameDecoder,
+        reader: R,
+        warnings: Warnings,
+        sink: &mut ChunkSink,
+    ) -> Result<(), ProviderError> {
         let head = Head::of(&self, warnings);
         if !may_stream(&self) {
             return Err(not_a_stream(self, reader, &head).await);
         }
-        forward(Frames::Lines(self.into_lines()), reader, &head, sink).await
+        forward(self.into_frames(decoder), reader, &head, sink).await
     }
 }
 
@@ -160,35 +174,22 @@ async fn not_a_stream<R: ReplyReader>(
     head.complete_error(error, &text)
 }
 
-/// A stream in either framing.
-enum Frames {
-    Events(SseEvents),
-    Lines(JsonLines),
-}
-
-impl Frames {
-    /// The next frame, as its type and its text; `None` at the end, which some vendors also name.
-    async fn next(&mut self) -> Result<Option<(String, String)>, ProviderError> {
-        Ok(match self {
-            Self::Events(events) => {
-                let event = events.next().await?.filter(|event| event.data.trim() != "[DONE]");
-                event.map(|event| (event.event, event.data))
-            }
-            Self::Lines(lines) => lines.next().await?.map(|line| (String::new(), line)),
-        })
-    }
-}
+/// What some vendors send after the last frame.
+const DONE: &str = "[DONE]";
 
 async fn forward<R: ReplyReader>(
-    mut frames: Frames,
+    mut frames: Frames<impl FrameDecoder>,
     mut reader: R,
     head: &Head,
     sink: &mut ChunkSink,
 ) -> Result<(), ProviderError> {
     let mut chunks = Vec::new();
-    while let Some((event, text)) =
+    while let Some(Frame { event, text }) =
         frames.next().await.map_err(|error| head.complete_error(error, ""))?
     {
+        if text.trim() == DONE {
+            break;
+        }
         let read = parse(&text).and_then(|frame| reader.frame(&event, &frame, &text, &mut chunks));
         let read = read.map_err(|error| head.complete_error(error, &text));
         if let (Some(dialect), Ok(())) = (R::DIALECT, &read) {

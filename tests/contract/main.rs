@@ -16,6 +16,7 @@ mod deadlines;
 mod documentation;
 mod external;
 mod folder;
+mod framing;
 mod gateway;
 mod panics;
 mod plugins;

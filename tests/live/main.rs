@@ -45,9 +45,10 @@ fn main() -> ExitCode {
     if arguments.iter().any(|argument| argument == "--list") {
         return ExitCode::SUCCESS;
     }
-    let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let filters: Vec<_> = arguments.iter().filter(|it| !it.starts_with('-')).collect();
     let is_wanted = |provider: &&Provider| {
-        filter.is_none_or(|filter| format!("live::{}", provider.name).contains(filter.as_str()))
+        let name = format!("live::{}", provider.name);
+        filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut has_failed = false;
