@@ -26,7 +26,7 @@ pub(super) struct Said {
     pub(super) usage: Usage,
     pub(super) error: Option<Failure>,
     /// What must come through unread: signatures and encrypted texts that the vendor wants to see
-    /// again, pictures and sounds.
+    /// again, pictures and sounds, the addresses of sources.
     pub(super) opaque: BTreeSet<String>,
 }
 
@@ -141,9 +141,7 @@ pub(super) fn compare(expected: &Said, actual: &Said, answer: &str, differences:
     compare_usage(&expected.usage, &actual.usage, differences);
     for text in expected.opaque.iter().filter(|text| !answer.contains(text.as_str())) {
         let start: String = text.chars().take(20).collect();
-        differences
-            .0
-            .push(format!("a signature, an encrypted text or a picture was lost: {start}…"));
+        differences.0.push(format!("a signature, a picture or a source was lost: {start}…"));
     }
 }
 

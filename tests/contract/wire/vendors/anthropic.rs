@@ -41,7 +41,11 @@ fn message(message: &Value) -> Said {
     let mut opaque = Vec::new();
     for block in items(&message["content"]) {
         match text(&block["type"]) {
-            "text" => choice.text += text(&block["text"]),
+            "text" => {
+                choice.text += text(&block["text"]);
+                let citations = items(&block["citations"]).iter();
+                opaque.extend(citations.map(|citation| text(&citation["url"]).to_owned()));
+            }
             "thinking" => {
                 choice.reasoning += text(&block["thinking"]);
                 opaque.push(text(&block["signature"]).to_owned());

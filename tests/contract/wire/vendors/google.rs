@@ -71,7 +71,7 @@ fn answer(frames: &[Value], streamed: bool) -> Said {
     said.but(Failure::wordless(if streamed { IN_STREAM } else { UPSTREAM_FAILURE }))
 }
 
-/// The signatures of thoughts, and what is shown or played.
+/// The signatures of thoughts, what is shown or played, and sources.
 fn opaque(frame: &Value) -> Vec<String> {
     let parts = items(&frame["candidates"]).iter().flat_map(|it| items(&it["content"]["parts"]));
     let texts = parts.flat_map(|part| {
@@ -79,7 +79,19 @@ fn opaque(frame: &Value) -> Vec<String> {
             if part["thought"] == true { &Value::Null } else { &part["inlineData"]["data"] };
         [&part["thoughtSignature"], media]
     });
-    texts.filter_map(Value::as_str).map(str::to_owned).collect()
+    let cited = items(&frame["candidates"]).iter().flat_map(|it| cited(&it["groundingMetadata"]));
+    texts.filter_map(Value::as_str).map(str::to_owned).chain(cited).collect()
+}
+
+/// The addresses of the sources of what is said.
+/// <https://ai.google.dev/api/generate-content#GroundingMetadata>
+fn cited(grounding: &Value) -> Vec<String> {
+    let supports = items(&grounding["groundingSupports"]).iter();
+    let chunks = supports.flat_map(|support| items(&support["groundingChunkIndices"]));
+    let chunks = chunks.filter_map(|index| {
+        items(&grounding["groundingChunks"]).get(usize::try_from(index.as_u64()?).ok()?)
+    });
+    chunks.map(|chunk| text(&chunk["web"]["uri"]).to_owned()).collect()
 }
 
 /// <https://ai.google.dev/api/generate-content#PromptFeedback>

@@ -67,7 +67,10 @@ fn output(items_of_output: &[Value], finish: &'static [&'static str]) -> Said {
     let mut must_run = false;
     for item in items_of_output {
         match text(&item["type"]) {
-            "message" => say(&mut choice, item),
+            "message" => {
+                say(&mut choice, item);
+                opaque.extend(items(&item["content"]).iter().flat_map(cited));
+            }
             "reasoning" => {
                 choice.reasoning += &reasoning(item);
                 opaque.push(text(&item["encrypted_content"]).to_owned());
@@ -96,6 +99,11 @@ fn say(choice: &mut Choice, message: &Value) {
         choice.text += if part["type"] == "output_text" { text(&part["text"]) } else { "" };
         choice.refusal += text(&part["refusal"]);
     }
+}
+
+/// The addresses of the sources of a text.
+fn cited(part: &Value) -> impl Iterator<Item = String> {
+    items(&part["annotations"]).iter().map(|source| text(&source["url"]).to_owned())
 }
 
 /// The summaries; models that show their reasoning itself have none.
