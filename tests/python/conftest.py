@@ -1,4 +1,4 @@
-"""The gateway and a scripted upstream, started once for all tests of this folder.
+"""The gateway and the vendors behind it, started once for all tests of this folder.
 
 The program and its plugins are found through ALLOS_BIN and ALLOS_PLUGIN_DIR, else where
 `cargo xtask dist` puts them.
@@ -10,9 +10,11 @@ import re
 import subprocess
 import threading
 
+import anthropic
 import openai
 import pytest
 
+import vendors
 from upstream import Upstream
 
 WORKSPACE = pathlib.Path(__file__).resolve().parents[2]
@@ -23,33 +25,53 @@ CONFIG = """
 [gateway]
 api_key = "{gateway_key}"
 
-[providers.openai]
-api_key = "{upstream_key}"
-base_url = "{upstream}/v1"
-
 [routes]
 "gpt-4o" = "openai/routed"
 """
+INSTANCE = """
+[providers.{name}]
+plugin = "{it.plugin}"
+base_url = "{upstream}{it.base}"
+options = {{ {it.options} }}
+"""
+KEY = 'api_key = "{key}"'
 
 
 @pytest.fixture(scope="session")
-def upstream():
+def running_upstream():
     with Upstream() as running:
         yield running
 
 
+@pytest.fixture
+def upstream(running_upstream):
+    """The upstream, with nothing laid down by an earlier test."""
+    running_upstream.will_answer()
+    return running_upstream
+
+
+def config(upstream):
+    """All vendors, and those who want a key once more without one."""
+    text = CONFIG.format(gateway_key=GATEWAY_KEY)
+    for it in vendors.ALL.values():
+        text += INSTANCE.format(name=it.name, it=it, upstream=upstream.url)
+        if it.key:
+            text += KEY.format(key=UPSTREAM_KEY)
+            text += INSTANCE.format(name=f"{it.name}-without-key", it=it, upstream=upstream.url)
+    return text
+
+
 @pytest.fixture(scope="session")
-def gateway(upstream, tmp_path_factory):
-    """The base URL of a gateway in front of `echo` and of `openai`."""
+def gateway(running_upstream, tmp_path_factory):
+    """The URL of a gateway in front of `echo` and of all vendors."""
     folder = tmp_path_factory.mktemp("gateway")
-    config = folder / "allos.toml"
-    config.write_text(
-        CONFIG.format(gateway_key=GATEWAY_KEY, upstream_key=UPSTREAM_KEY, upstream=upstream.url)
-    )
+    file = folder / "allos.toml"
+    file.write_text(config(running_upstream))
     program = os.environ.get("ALLOS_BIN", WORKSPACE / "target/dist/allos")
     plugins = os.environ.get("ALLOS_PLUGIN_DIR", WORKSPACE / "target/dist/plugins")
-    command = [program, "--config", config, "--plugin-dir", plugins]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+    command = [program, "--config", file, "--plugin-dir", plugins]
+    environment = {name: it for name, it in os.environ.items() if not name.endswith("_API_KEY")}
+    environment["XDG_CACHE_HOME"] = str(folder / "cache")
     process = subprocess.Popen(
         [*map(str, command), "serve", "--listen", "127.0.0.1:0"],
         stderr=subprocess.PIPE,
@@ -57,7 +79,7 @@ def gateway(upstream, tmp_path_factory):
         text=True,
     )
     try:
-        yield f"http://{address(process)}/v1"
+        yield f"http://{address(process)}"
     finally:
         process.terminate()
         process.wait(timeout=60)
@@ -74,8 +96,15 @@ def address(process):
     raise AssertionError(f"the gateway did not start: {''.join(said)}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client(gateway):
-    """The official client as anyone would make it, except that it does not try again."""
-    with openai.OpenAI(base_url=gateway, api_key=GATEWAY_KEY, max_retries=0) as made:
+    """OpenAI's client as anyone would make it, except that it does not try again."""
+    with openai.OpenAI(base_url=f"{gateway}/v1", api_key=GATEWAY_KEY, max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def claude(gateway):
+    """Anthropic's client as anyone would make it, except that it does not try again."""
+    with anthropic.Anthropic(base_url=gateway, api_key=GATEWAY_KEY, max_retries=0) as made:
         yield made

@@ -1,4 +1,4 @@
-"""The official `openai` client, unmodified, against the gateway, in front of `echo` and of `openai`."""
+"""The official `openai` client, unmodified, against the gateway, before `echo` and `openai`."""
 
 import base64
 
@@ -78,7 +78,7 @@ def test_openai_answers_a_chat_with_the_key_of_the_instance(client, upstream):
         temperature=0.5,
         metadata={"a": "field that allos does not model"},
     )
-    headers, body = upstream.last()
+    headers, body = upstream.last().headers, upstream.last().body
     assert headers["authorization"] == f"Bearer {UPSTREAM_KEY}"
     assert body["model"] == "gpt-script"
     assert body["temperature"] == 0.5
@@ -92,7 +92,7 @@ def test_openai_answers_a_chat_with_the_key_of_the_instance(client, upstream):
 
 def test_a_route_stands_for_a_model(client, upstream):
     answer = client.chat.completions.create(model="gpt-4o", messages=HELLO)
-    assert upstream.last()[1]["model"] == "routed"
+    assert upstream.last().body["model"] == "routed"
     assert answer.choices[0].message.content == "a scripted answer"
 
 
@@ -128,13 +128,13 @@ def test_a_tool_is_called_and_its_result_sent_back(client, upstream):
     message = asked.choices[0].message
     assert asked.choices[0].finish_reason == "tool_calls"
     assert message.tool_calls[0].function.name == "weather"
-    assert upstream.last()[1]["tools"] == [WEATHER]
+    assert upstream.last().body["tools"] == [WEATHER]
 
     result = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "21.5"}
     messages = [*HELLO, message, result]
     answer = client.chat.completions.create(model=model, messages=messages, tools=[WEATHER])
     assert answer.choices[0].message.content == "a scripted answer"
-    sent = upstream.last()[1]["messages"]
+    sent = upstream.last().body["messages"]
     assert sent[1]["tool_calls"][0]["function"]["arguments"] == '{"city":"Oslo"}'
     assert sent[2] == result
 
@@ -158,7 +158,7 @@ def test_an_image_arrives_as_it_was_sent(client, upstream):
     ]
     messages = [{"role": "user", "content": content}]
     client.chat.completions.create(model="openai/gpt-script", messages=messages)
-    assert upstream.last()[1]["messages"] == messages
+    assert upstream.last().body["messages"] == messages
 
 
 def test_structured_output_is_parsed(client, upstream):
@@ -166,7 +166,7 @@ def test_structured_output_is_parsed(client, upstream):
         model="openai/gpt-script", messages=HELLO, response_format=Weather
     )
     assert answer.choices[0].message.parsed == Weather(city="Oslo", degrees=21.5)
-    asked = upstream.last()[1]["response_format"]
+    asked = upstream.last().body["response_format"]
     assert asked["type"] == "json_schema"
     assert asked["json_schema"]["strict"] is True
 
@@ -256,4 +256,4 @@ def test_embeddings_come_in_the_form_that_was_asked(client, format):
 def test_embeddings_have_the_dimensions_that_were_asked(client, upstream):
     answer = client.embeddings.create(model="openai/embed", input="one", dimensions=2)
     assert answer.data[0].embedding == [0.5, -0.25]
-    assert upstream.last()[1]["dimensions"] == 2
+    assert upstream.last().body["dimensions"] == 2

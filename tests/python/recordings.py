@@ -1,0 +1,121 @@
+"""Recorded exchanges, which tests choose by what is in them.
+
+They are those of this repository, in `tests/exchanges`, and those that ALLOS_WIRE_CORPUS names.
+"""
+
+import functools
+import json
+import os
+import pathlib
+from dataclasses import dataclass
+
+import pytest
+
+import vendors
+from exchange import Request, Response
+from parts import Call, Thought, only
+
+OWN = pathlib.Path(__file__).resolve().parents[1] / "exchanges"
+
+
+@dataclass(frozen=True)
+class Recording:
+    name: str
+    vendor: object
+    request: Request
+    response: Response
+
+    @property
+    def is_answer(self):
+        return self.response.status == 200 and self.vendor.is_complete(self.response)
+
+    @property
+    def error(self):
+        """What a failure says."""
+        error = self.response.json()["error"]
+        return error if isinstance(error, str) else error["message"]
+
+    @functools.cached_property
+    def said(self):
+        return self.vendor.said(self.response)
+
+    @property
+    def qualified(self):
+        """The model that was asked, by the body or by the path, as the gateway has it."""
+        in_path = self.request.path.rpartition("/")[2].partition(":")[0]
+        model = (self.request.body or {}).get("model") or in_path or self.vendor.model
+        return f"{self.vendor.name}/{model}"
+
+
+def folders():
+    corpus = os.environ.get("ALLOS_WIRE_CORPUS")
+    return [folder for folder in (OWN, corpus and pathlib.Path(corpus)) if folder]
+
+
+@functools.cache
+def of(vendor):
+    """All recordings of a vendor's APIs."""
+    files = [
+        file
+        for folder in folders()
+        for api in vendor.recordings
+        for file in sorted((folder / api).glob("*json"))
+    ]
+    return [read(file, vendor) for file in files]
+
+
+def read(file, vendor):
+    name = f"{file.parent.name}/{file.stem}"
+    if file.suffix == ".ndjson":
+        request = Request("POST", "", {}, {})
+        response = Response(file.read_text(), content_type="application/x-ndjson")
+        return Recording(name, vendor, request, response)
+    recorded = json.loads(file.read_text())
+    request, response = recorded["request"], recorded["response"]
+    body = response["body"]
+    return Recording(
+        name,
+        vendor,
+        Request(request["method"], request["path"], {}, request["body"]),
+        Response(
+            body if isinstance(body, str) else json.dumps(body),
+            response["status"],
+            response["content_type"],
+        ),
+    )
+
+
+def answers(vendor):
+    """Those in which the vendor answers."""
+    return [it for it in of(vendor) if it.is_answer and it.said]
+
+
+def failures(vendor):
+    return [it for it in of(vendor) if it.response.status != 200]
+
+
+def thinks(recording):
+    return bool(only(Thought, recording.said))
+
+
+def calls(recording):
+    return bool(only(Call, recording.said))
+
+
+def chosen(find):
+    """A parameter for each recording of each vendor that `find` finds; one that is skipped where
+    there is none."""
+    found = [recording for vendor in vendors.ALL.values() for recording in find(vendor)]
+    if found:
+        return [pytest.param(recording, id=recording.name) for recording in found]
+    reason = "no such recording: ALLOS_WIRE_CORPUS names no folder of recordings that has one"
+    return [pytest.param(None, marks=pytest.mark.skip(reason=reason), id="none")]
+
+
+def seen_again(vendor):
+    """Those in which the vendor says what it wants to see again."""
+    return [it for it in answers(vendor) if any(map(is_seen_again, it.said))]
+
+
+def is_seen_again(part):
+    return isinstance(part, Call | Thought) or getattr(part, "signature", None)
