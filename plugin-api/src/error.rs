@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::raw::RawBody;
 use crate::tagged::words;
@@ -139,6 +140,19 @@ impl ProviderError {
     /// The vendor's reply cannot be read.
     pub fn malformed_reply(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::MalformedReply, message)
+    }
+
+    /// The vendor failed although the status of its reply was a success. A code in the reply that is
+    /// the status of an error, as a number or as text, counts instead; `text` is the reply.
+    pub fn in_reply(code: &Value, text: &str) -> Self {
+        let number = code.as_u64().or_else(|| code.as_str()?.parse().ok());
+        let status = number.and_then(|code| u16::try_from(code).ok());
+        let error = Self::new(ErrorKind::Unavailable, "the upstream failed");
+        let error = match status.filter(|status| (400..=599).contains(status)) {
+            Some(status) => error.with_kind(ErrorKind::from_status(status)).with_status(status),
+            None => error,
+        };
+        error.with_upstream_text(text)
     }
 
     /// The vendor's reply ended before it was complete. Asking again may help.

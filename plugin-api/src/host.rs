@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use allos_plugin_abi::abi_stable::std_types::{RResult, RStr};
 use allos_plugin_abi::{FrameStreamBox, HostBox};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +130,15 @@ impl HttpRequest {
         self
     }
 
+    /// Adds a parameter to the address; its value may be any text.
+    #[must_use]
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        let url = &mut self.head.url;
+        url.push(if url.contains('?') { '&' } else { '?' });
+        url.extend([name, "=", &escaped(value)]);
+        self
+    }
+
     /// Whether a header of this name is set.
     pub fn has_header(&self, name: &str) -> bool {
         self.head.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
@@ -146,6 +156,14 @@ impl HttpRequest {
     pub fn json(self, body: impl Into<Vec<u8>>) -> Self {
         self.body("application/json", body)
     }
+}
+
+/// A text as a part of an address: what has a meaning there is percent-encoded.
+/// <https://www.rfc-editor.org/rfc/rfc3986#section-2.1>
+pub fn escaped(text: &str) -> String {
+    const MEANS_SOMETHING: AsciiSet =
+        NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, &MEANS_SOMETHING).to_string()
 }
 
 impl fmt::Debug for HttpRequest {
@@ -352,5 +370,18 @@ impl HttpBody {
     /// Where the connection ends early or nothing comes for too long.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ProviderError> {
         self.0.next().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_cannot_change_the_address() {
+        let request = HttpRequest::get("https://e.x/models").query("limit", "10");
+        let request = request.query("after", "a-b_c.1&x=é/?");
+        let expected = "https://e.x/models?limit=10&after=a-b_c.1%26x%3D%C3%A9%2F%3F";
+        assert_eq!(request.head.url, expected);
     }
 }

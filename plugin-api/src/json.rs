@@ -1,12 +1,19 @@
 //! Reading and writing JSON whose shape a vendor decides, and may extend tomorrow.
 
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::message::Extra;
 
 /// A text that is there and not empty.
 pub fn text(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| !text.is_empty())
+}
+
+/// A text that is there and not empty, to keep.
+pub fn word(value: &Value) -> Option<String> {
+    text(value).map(str::to_owned)
 }
 
 /// The items of a list; none where it is absent or null.
@@ -41,32 +48,8 @@ pub fn without_nulls(value: Value) -> Value {
 /// A time such as `2026-04-10T13:19:59.948798825Z`, in whole seconds since 1970; nothing where it
 /// is before that, or no time. <https://www.rfc-editor.org/rfc/rfc3339>
 pub fn unix_seconds(time: &Value) -> Option<u64> {
-    let time = time.as_str()?;
-    let number = |at: usize, length: usize| time.get(at..at + length)?.parse::<u32>().ok();
-    let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
-    let seconds = number(11, 2)? * 3600 + number(14, 2)? * 60 + number(17, 2)?;
-    let zone = time.get(19..)?.trim_start_matches(|it: char| it == '.' || it.is_ascii_digit());
-    // Days of the Gregorian calendar, in years that begin with March.
-    let (year, month) =
-        if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day;
-    let local = (i64::from(days) - 719_469) * 86_400 + i64::from(seconds);
-    u64::try_from(local - offset(zone)?).ok()
-}
-
-/// How far a zone (`Z`, `+02:00`) is ahead, in seconds.
-fn offset(zone: &str) -> Option<i64> {
-    if zone.eq_ignore_ascii_case("z") {
-        return Some(0);
-    }
-    let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-    let seconds = hours.parse::<u8>().ok().map(i64::from)? * 3600
-        + minutes.parse::<u8>().ok().map(i64::from)? * 60;
-    match zone.get(..1)? {
-        "+" => Some(seconds),
-        "-" => Some(-seconds),
-        _ => None,
-    }
+    let time = OffsetDateTime::parse(time.as_str()?, &Rfc3339).ok()?;
+    u64::try_from(time.unix_timestamp()).ok()
 }
 
 #[cfg(test)]

@@ -112,6 +112,7 @@ pub use error::{ErrorKind, MAX_ERROR_BODY, ProviderError};
 pub use frames::{Frame, FrameDecoder, Frames};
 pub use host::{
     Host, HttpBody, HttpRequest, HttpResponse, LogLevel, MAX_REPLY, RequestHead, ResponseHead,
+    escaped,
 };
 pub use message::{
     Annotation, AudioPart, DataSource, Extra, FilePart, IdSource, ImagePart, Message, Part,

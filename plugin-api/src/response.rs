@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::json;
 use crate::message::{Message, Part, Role};
 use crate::raw::RawBody;
 use crate::tagged::words;
@@ -177,6 +178,19 @@ pub struct TokenLogprob {
     /// The likeliest alternatives.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub top: Vec<TokenLogprob>,
+}
+
+impl TokenLogprob {
+    /// Reads `{"token", "logprob", "bytes", "top_logprobs"}`, the form that most vendors have taken
+    /// from OpenAI's chat completions.
+    pub fn from_json(value: &Value) -> Option<Self> {
+        Some(Self {
+            token: value["token"].as_str()?.to_owned(),
+            logprob: value["logprob"].as_f64()?,
+            bytes: serde_json::from_value(value["bytes"].clone()).unwrap_or_default(),
+            top: json::items(&value["top_logprobs"]).iter().filter_map(Self::from_json).collect(),
+        })
+    }
 }
 
 /// The answer to a request for embeddings.

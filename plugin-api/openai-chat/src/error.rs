@@ -48,12 +48,8 @@ pub(crate) fn in_frame(frame: &Value, text: &str) -> ProviderError {
 /// An error of which only the body is known. The text that it came in goes along where a client
 /// of this dialect sees by it that it is an error.
 fn of_body(body: &Value, reply: &Value, text: &str) -> ProviderError {
-    let error = ProviderError::new(ErrorKind::Unavailable, "the upstream failed");
-    let error = match status_of(&body["error"]["code"]).or_else(|| status_of(&body["code"])) {
-        Some(status) => error.with_kind(ErrorKind::from_status(status)).with_status(status),
-        None => error,
-    };
-    let error = describe(error.with_upstream_text(text), body, text);
+    let code = if body["error"]["code"].is_null() { &body["code"] } else { &body["error"]["code"] };
+    let error = describe(ProviderError::in_reply(code, text), body, text);
     if is_error(&reply["error"]) { error } else { error.without_body() }
 }
 
@@ -63,14 +59,6 @@ fn is_error(value: &Value) -> bool {
         Value::String(text) => !text.is_empty(),
         _ => false,
     }
-}
-
-fn status_of(code: &Value) -> Option<u16> {
-    let code = match code {
-        Value::String(text) => text.parse().ok()?,
-        other => u16::try_from(other.as_u64()?).ok()?,
-    };
-    (400..=599).contains(&code).then_some(code)
 }
 
 /// Reads `{"error": {…}}`, `{"error": "…"}`, `{"message": …}` and `{"detail": …}`.

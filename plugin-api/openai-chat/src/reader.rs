@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use allos_plugin_api::json::{items, text};
+use allos_plugin_api::json::{items, word};
 use allos_plugin_api::{Dialect, Event, ProviderChunk, ProviderError, ReplyReader, Start};
 use serde_json::Value;
 
@@ -99,8 +99,8 @@ impl Reader {
 /// What the first frame says of the reply.
 fn start(frame: &Value) -> Start {
     Start {
-        id: text(&frame["id"]).map(str::to_owned),
-        model: text(&frame["model"]).map(str::to_owned),
+        id: word(&frame["id"]),
+        model: word(&frame["model"]),
         created: frame["created"].as_u64(),
         ..Start::default()
     }

@@ -9,7 +9,7 @@
 //! - <https://openrouter.ai/docs/use-cases/reasoning-tokens>
 //! - <https://docs.mistral.ai/capabilities/reasoning/>
 
-use allos_plugin_api::json::{items, rest, text};
+use allos_plugin_api::json::{items, rest, text, word};
 use allos_plugin_api::{
     Annotation, AnnotationAdded, Event, Extra, Finish, FinishReason, ImagePart, Logprobs, Part,
     PartEnd, ProviderData, ReasoningStart, Signature, Source, TextDelta, TokenLogprob, Usage,
@@ -74,7 +74,7 @@ impl Answer {
         }
         events.extend(read_logprobs(&choice["logprobs"]).map(Event::Logprobs));
         if self.finish.is_none() {
-            self.finish = text(&choice["finish_reason"]).map(str::to_owned);
+            self.finish = word(&choice["finish_reason"]);
         }
         events
     }
@@ -236,9 +236,9 @@ fn reasoning_start(index: u32, detail: &Value) -> ReasoningStart {
     ReasoningStart {
         index,
         summary: detail["type"] == "reasoning.summary",
-        redacted: text(&detail["data"]).map(str::to_owned),
-        id: text(&detail["id"]).map(str::to_owned),
-        format: text(&detail["format"]).map(str::to_owned),
+        redacted: word(&detail["data"]),
+        id: word(&detail["id"]),
+        format: word(&detail["format"]),
         extra: rest(detail, &known),
     }
 }
@@ -253,8 +253,8 @@ fn read_annotation(raw: &Value) -> Annotation {
     let kind = raw["type"].as_str().unwrap_or_default().to_owned();
     let said = if raw[&kind].is_object() { &raw[&kind] } else { raw };
     Annotation {
-        url: text(&said["url"]).map(str::to_owned),
-        title: text(&said["title"]).map(str::to_owned),
+        url: word(&said["url"]),
+        title: word(&said["title"]),
         start_index: said["start_index"].as_u64(),
         end_index: said["end_index"].as_u64(),
         raw: Some(raw.clone()),
@@ -263,18 +263,9 @@ fn read_annotation(raw: &Value) -> Annotation {
 }
 
 fn read_logprobs(value: &Value) -> Option<Logprobs> {
-    let read = |list: &Value| items(list).iter().filter_map(read_logprob).collect();
+    let read = |list: &Value| items(list).iter().filter_map(TokenLogprob::from_json).collect();
     let logprobs = Logprobs { content: read(&value["content"]), refusal: read(&value["refusal"]) };
     (logprobs != Logprobs::default()).then_some(logprobs)
-}
-
-fn read_logprob(value: &Value) -> Option<TokenLogprob> {
-    Some(TokenLogprob {
-        token: value["token"].as_str()?.to_owned(),
-        logprob: value["logprob"].as_f64()?,
-        bytes: serde_json::from_value(value["bytes"].clone()).ok()?,
-        top: items(&value["top_logprobs"]).iter().filter_map(read_logprob).collect(),
-    })
 }
 
 /// Reads `usage`, in each service's words.

@@ -60,9 +60,11 @@ impl Service {
         self.send(self.upstream.post(path, body), &client.headers).await
     }
 
-    /// Gets a page.
-    pub(crate) async fn get(&self, path: &str) -> Result<HttpResponse, ProviderError> {
-        self.send(self.upstream.get(path), &BTreeMap::new()).await
+    /// Gets a page of the models: the first, or that after a model.
+    pub(crate) async fn models(&self, last: Option<&str>) -> Result<HttpResponse, ProviderError> {
+        let page = self.upstream.get("/v1/models").query("limit", "1000");
+        let page = last.into_iter().fold(page, |page, last| page.query("after_id", last));
+        self.send(page, &BTreeMap::new()).await
     }
 
     async fn send(

@@ -35,10 +35,7 @@ pub(crate) fn refine(error: ProviderError) -> ProviderError {
 /// The error that a reply or a frame is, although its status was a success.
 pub(crate) fn in_reply(reply: &Value, body: &str) -> Option<ProviderError> {
     let is_error = reply["type"] == "error" || reply["error"].is_object();
-    is_error.then(|| {
-        let error = ProviderError::new(ErrorKind::Unavailable, "the upstream failed");
-        describe(error.with_upstream_text(body), reply, body)
-    })
+    is_error.then(|| describe(ProviderError::in_reply(&Value::Null, body), reply, body))
 }
 
 fn describe(mut error: ProviderError, reply: &Value, body: &str) -> ProviderError {

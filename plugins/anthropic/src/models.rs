@@ -5,7 +5,7 @@
 //! - <https://platform.claude.com/docs/en/models/opus-4-8/overview>, and the like for each model
 //! - <https://platform.claude.com/docs/en/about-claude/models/model-ids-and-versions>
 
-use allos_plugin_api::json::{items, text, unix_seconds};
+use allos_plugin_api::json::{items, text, unix_seconds, word};
 use allos_plugin_api::{Limits, Model, ProviderError};
 use serde_json::Value;
 
@@ -63,20 +63,18 @@ pub(crate) fn version(model: &str) -> Option<(u8, u8)> {
 /// Asks for all pages of the list.
 pub(crate) async fn list(service: &Service) -> Result<Vec<Model>, ProviderError> {
     let mut models = Vec::new();
-    let mut path = "/v1/models?limit=1000".to_owned();
+    let mut last = None;
     for _ in 0..MAX_PAGES {
-        let (page, body) = service.get(&path).await?.read_json().await?;
+        let (page, body) = service.models(last.as_deref()).await?.read_json().await?;
         if !page["data"].is_array() {
             let error =
                 ProviderError::malformed_reply("the upstream's list of models has no `data`");
             return Err(error.with_upstream_text(&body));
         }
         models.extend(items(&page["data"]).iter().filter_map(read));
-        match text(&page["last_id"]) {
-            Some(last) if page["has_more"] == true => {
-                path = format!("/v1/models?limit=1000&after_id={}", escaped(last));
-            }
-            _ => break,
+        last = word(&page["last_id"]).filter(|_| page["has_more"] == true);
+        if last.is_none() {
+            break;
         }
     }
     Ok(models)
@@ -86,7 +84,7 @@ fn read(raw: &Value) -> Option<Model> {
     let id = text(&raw["id"])?;
     let count = |name: &str| raw[name].as_u64().filter(|count| *count > 0);
     let model = Model {
-        display_name: text(&raw["display_name"]).map(str::to_owned),
+        display_name: word(&raw["display_name"]),
         context_window: count("max_input_tokens"),
         max_output_tokens: count("max_tokens"),
         // Where it is not known, the vendor says 1970.
@@ -95,16 +93,6 @@ fn read(raw: &Value) -> Option<Model> {
         ..Model::new(id)
     };
     Some(model.or_limits(limits(id)))
-}
-
-/// A text as the value of a query's parameter.
-fn escaped(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let escape = |byte| match byte {
-        byte if is_plain(byte) => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(escape).collect()
 }
 
 #[cfg(test)]
@@ -159,10 +147,5 @@ mod tests {
         assert_eq!(model.context_window, Some(300_000));
         assert_eq!(model.max_output_tokens, Some(64_000));
         assert!(read(&json!({ "type": "model" })).is_none());
-    }
-
-    #[test]
-    fn an_id_cannot_change_the_query() {
-        assert_eq!(escaped("a-b_c.1&x=é"), "a-b_c.1%26x%3D%C3%A9");
     }
 }

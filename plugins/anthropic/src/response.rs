@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use allos_plugin_api::json::{items, rest, text};
+use allos_plugin_api::json::{items, rest, text, word};
 use allos_plugin_api::{
     Annotation, AnnotationAdded, Dialect, Event, Finish, FinishReason, HttpResponse, Part, PartEnd,
     PartStart, ProviderChunk, ProviderData, ProviderError, RawBody, ReasoningStart, Signature,
@@ -187,7 +187,7 @@ fn signature(index: u32, signature: &Value) -> Option<Event> {
 fn reasoning_start(index: u32, raw: &Value) -> Event {
     Event::ReasoningStart(ReasoningStart {
         index,
-        redacted: text(&raw["data"]).map(str::to_owned),
+        redacted: word(&raw["data"]),
         format: Some(REASONING_FORMAT.to_owned()),
         extra: rest(raw, &["type", "thinking", "signature", "data"]),
         ..ReasoningStart::default()

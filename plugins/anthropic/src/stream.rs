@@ -7,7 +7,7 @@
 //! - <https://platform.claude.com/docs/en/build-with-claude/streaming>
 //! - <https://platform.claude.com/docs/en/api/messages/create>
 
-use allos_plugin_api::json::{rest, text};
+use allos_plugin_api::json::{rest, text, word};
 use allos_plugin_api::{Dialect, Event, ProviderChunk, ProviderError, ReplyReader, Start};
 use serde_json::{Map, Value};
 
@@ -88,7 +88,7 @@ impl Reader {
     fn start(&mut self, message: &Value, chunks: &mut Vec<ProviderChunk>) {
         if !self.has_started {
             self.has_started = true;
-            let word = |name: &str| text(&message[name]).map(str::to_owned);
+            let word = |name: &str| word(&message[name]);
             let start = Start { id: word("id"), model: word("model"), ..Start::default() };
             chunks.push(Event::Start(start).into());
         }

@@ -8,7 +8,7 @@
 //! - <https://ai.google.dev/gemini-api/docs/url-context>
 
 use allos_plugin_api::Annotation;
-use allos_plugin_api::json::{items, text};
+use allos_plugin_api::json::{items, text, word};
 use serde_json::{Value, json};
 
 use crate::response::Text;
@@ -81,7 +81,7 @@ fn grounded(chunk: &Value, support: &Value) -> Citation {
         (segment.is_object().then(|| count(&segment["startIndex"])), segment["endIndex"].as_u64());
     let raw = json!({ "groundingChunk": chunk, "groundingSupport": support });
     let mut citation = cite(kind, text(&source["uri"]), text(&source["title"]), place, raw);
-    citation.words = text(&segment["text"]).map(str::to_owned);
+    citation.words = word(&segment["text"]);
     citation
 }
 

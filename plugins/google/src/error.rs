@@ -28,13 +28,7 @@ pub(crate) fn refine(error: ProviderError) -> ProviderError {
 /// The error that a reply or a frame carries although its status was a success.
 pub(crate) fn in_reply(reply: &Value, body: &str) -> Option<ProviderError> {
     let object = find(reply)?;
-    let status = object["code"].as_u64().and_then(|code| u16::try_from(code).ok());
-    let error = match status.filter(|status| (400..=599).contains(status)) {
-        Some(status) => ProviderError::new(ErrorKind::from_status(status), "the upstream failed")
-            .with_status(status),
-        None => ProviderError::new(ErrorKind::Unavailable, "the upstream failed"),
-    };
-    Some(describe(error.with_upstream_text(body), object))
+    Some(describe(ProviderError::in_reply(&object["code"], body), object))
 }
 
 /// `{"error": {…}}`, alone or in a list.

@@ -93,10 +93,12 @@ impl Provider for Google {
 
     async fn models(&self) -> Result<Vec<Model>, ProviderError> {
         let mut models = Vec::new();
-        let mut page = Some(String::new());
-        while let Some(token) = page {
-            let response = self.send(self.upstream.get(&models::page(&token))).await?;
-            page = models::read_page(response, &mut models).await?.filter(|next| *next != token);
+        let page = self.upstream.get("/v1beta/models?pageSize=1000");
+        let mut next = models::read_page(self.send(page).await?, &mut models).await?;
+        while let Some(token) = next {
+            let page = self.upstream.get("/v1beta/models?pageSize=1000");
+            let page = self.send(page.query("pageToken", &token)).await?;
+            next = models::read_page(page, &mut models).await?.filter(|next| *next != token);
         }
         Ok(models)
     }

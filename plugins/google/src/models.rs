@@ -6,10 +6,8 @@
 //! - <https://ai.google.dev/api/tokens>
 //! - <https://ai.google.dev/gemini-api/docs/models>
 
-use std::fmt::Write;
-
-use allos_plugin_api::json::{items, text};
-use allos_plugin_api::{HttpResponse, Limits, Model, ProviderError, TokenCount};
+use allos_plugin_api::json::{items, text, word};
+use allos_plugin_api::{HttpResponse, Limits, Model, ProviderError, TokenCount, escaped};
 use serde_json::Value;
 
 use crate::error;
@@ -68,27 +66,7 @@ pub(crate) fn resource(model: &str) -> String {
 pub(crate) fn path(model: &str, operation: &str) -> String {
     let resource = resource(model);
     let (collection, name) = resource.split_once('/').unwrap_or(("models", model));
-    format!("/v1beta/{collection}/{}{operation}", encode(name))
-}
-
-/// The path of a page of the list of models; the first has no token.
-pub(crate) fn page(token: &str) -> String {
-    let token =
-        if token.is_empty() { String::new() } else { format!("&pageToken={}", encode(token)) };
-    format!("/v1beta/models?pageSize=1000{token}")
-}
-
-/// Percent-encodes what has a meaning in an address.
-fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _never_fails = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
+    format!("/v1beta/{collection}/{}{operation}", escaped(name))
 }
 
 /// Reads a page, and gives the token of the next.
@@ -103,7 +81,7 @@ pub(crate) async fn read_page(
     }
     models
         .extend(items(&page["models"]).iter().filter(|raw| can_serve(raw)).filter_map(read_model));
-    Ok(text(&page["nextPageToken"]).map(str::to_owned))
+    Ok(word(&page["nextPageToken"]))
 }
 
 /// Whether a model does what this plugin offers; others make videos, or speak live.
@@ -116,7 +94,7 @@ fn read_model(raw: &Value) -> Option<Model> {
     let name = text(&raw["name"])?;
     let id = name.strip_prefix("models/").unwrap_or(name);
     let model = Model {
-        display_name: text(&raw["displayName"]).map(str::to_owned),
+        display_name: word(&raw["displayName"]),
         context_window: raw["inputTokenLimit"].as_u64(),
         max_output_tokens: raw["outputTokenLimit"].as_u64(),
         raw: Some(raw.clone()),

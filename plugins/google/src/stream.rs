@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use allos_plugin_api::json::{items, text};
+use allos_plugin_api::json::{items, text, word};
 use allos_plugin_api::{
     Event, Finish, FinishReason, ProviderChunk, ProviderError, ReplyReader, Start,
 };
@@ -92,8 +92,8 @@ impl ReplyReader for Reader {
 
 fn start(frame: &Value) -> Start {
     Start {
-        id: text(&frame["responseId"]).map(str::to_owned),
-        model: text(&frame["modelVersion"]).map(str::to_owned),
+        id: word(&frame["responseId"]),
+        model: word(&frame["modelVersion"]),
         ..Start::default()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - <https://docs.ollama.com/api/embed>
 
-use allos_plugin_api::json::{items, object, text};
+use allos_plugin_api::json::{items, object, word};
 use allos_plugin_api::{
     EmbedInput, EmbedRequest, EmbedResponse, HttpResponse, ProviderError, Warnings,
 };
@@ -58,7 +58,7 @@ pub(crate) async fn read(
             .with_upstream_text(&body)
     })?;
     Ok(EmbedResponse {
-        model: text(&reply["model"]).map(str::to_owned),
+        model: word(&reply["model"]),
         embeddings,
         usage: read_usage(&reply),
         warnings: warnings.into_vec(),

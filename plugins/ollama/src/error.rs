@@ -30,14 +30,8 @@ pub(crate) fn refine(error: ProviderError, instance: &str, model: &str) -> Provi
 /// The error that a reply or a line is although the status was a success.
 pub(crate) fn in_reply(reply: &Value, text: &str) -> Option<ProviderError> {
     message(reply)?;
-    let error = ProviderError::new(ErrorKind::Unavailable, "the upstream failed");
     // What a server hands on from Ollama's cloud has the status of there.
-    let status = reply["StatusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
-    let error = match status.filter(|status| (400..600).contains(status)) {
-        Some(status) => error.with_kind(ErrorKind::from_status(status)).with_status(status),
-        None => error,
-    };
-    Some(describe(error.with_upstream_text(text), reply))
+    Some(describe(ProviderError::in_reply(&reply["StatusCode"], text), reply))
 }
 
 fn describe(error: ProviderError, body: &Value) -> ProviderError {

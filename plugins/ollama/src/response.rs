@@ -8,7 +8,7 @@
 
 use std::time::SystemTime;
 
-use allos_plugin_api::json::{items, text, unix_seconds};
+use allos_plugin_api::json::{items, text, unix_seconds, word};
 use allos_plugin_api::{
     Event, Finish, FinishReason, ImagePart, Logprobs, Part, PartEnd, ProviderChunk, ProviderData,
     ProviderError, ReplyReader, Source, Start, TextDelta, TokenLogprob, ToolCallDelta,
@@ -134,8 +134,8 @@ impl Reader {
         self.parts - 1
     }
 
-    fn finish_reason(&self, word: &Value) -> FinishReason {
-        let raw = text(word).map(str::to_owned);
+    fn finish_reason(&self, said: &Value) -> FinishReason {
+        let raw = word(said);
         let unified = match raw.as_deref() {
             // A request without a conversation only loads or unloads the model.
             None | Some("stop" | "load" | "unload") if self.has_calls => Finish::ToolCalls,
@@ -149,7 +149,7 @@ impl Reader {
 
 fn start(line: &Value) -> Start {
     Start {
-        model: text(&line["model"]).map(str::to_owned),
+        model: word(&line["model"]),
         created: unix_seconds(&line["created_at"]),
         ..Start::default()
     }
@@ -171,17 +171,8 @@ fn made_id(index: u32) -> String {
 }
 
 fn logprobs(list: &Value) -> Option<Logprobs> {
-    let content: Vec<_> = items(list).iter().filter_map(logprob).collect();
+    let content: Vec<_> = items(list).iter().filter_map(TokenLogprob::from_json).collect();
     (!content.is_empty()).then(|| Logprobs { content, refusal: Vec::new() })
-}
-
-fn logprob(value: &Value) -> Option<TokenLogprob> {
-    Some(TokenLogprob {
-        token: value["token"].as_str()?.to_owned(),
-        logprob: value["logprob"].as_f64()?,
-        bytes: serde_json::from_value(value["bytes"].clone()).unwrap_or_default(),
-        top: items(&value["top_logprobs"]).iter().filter_map(logprob).collect(),
-    })
 }
 
 /// The counters of a reply, its durations (in nanoseconds) among the raw ones.

@@ -3,7 +3,7 @@
 //! - <https://platform.openai.com/docs/api-reference/embeddings>
 
 use allos_openai_chat::{error, read_usage};
-use allos_plugin_api::json::{items, text};
+use allos_plugin_api::json::{items, word};
 use allos_plugin_api::{
     Dialect, EmbedInput, EmbedRequest, EmbedResponse, HttpResponse, ProviderError, RawBody,
     Warnings,
@@ -59,7 +59,7 @@ pub(crate) async fn read(
             .with_upstream_text(&body)
     })?;
     Ok(EmbedResponse {
-        model: text(&reply["model"]).map(str::to_owned),
+        model: word(&reply["model"]),
         embeddings,
         usage: read_usage(&reply["usage"]),
         warnings: warnings.into_vec(),

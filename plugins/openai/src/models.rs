@@ -5,7 +5,7 @@
 //! - <https://openrouter.ai/docs/api-reference/list-available-models> and others' lists do.
 
 use allos_openai_chat::error;
-use allos_plugin_api::json::{items, text};
+use allos_plugin_api::json::{items, text, word};
 use allos_plugin_api::{HttpResponse, Limits, Model, ProviderError};
 use serde_json::Value;
 
@@ -84,7 +84,7 @@ fn read_model(raw: &Value) -> Option<Model> {
             "/top_provider/max_completion_tokens",
         ]),
         created: raw["created"].as_u64(),
-        owned_by: text(&raw["owned_by"]).map(str::to_owned),
+        owned_by: word(&raw["owned_by"]),
         raw: Some(raw.clone()),
     };
     Some(model.or_limits(limits(id)))

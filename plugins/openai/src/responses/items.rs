@@ -226,7 +226,7 @@ impl Writer<'_> {
 
     /// <https://platform.openai.com/docs/guides/function-calling#custom-tools>
     fn custom_call(&mut self, raw: &Value) -> Value {
-        self.custom.extend(json::text(&raw["id"]).map(str::to_owned));
+        self.custom.extend(json::word(&raw["id"]));
         let call = flat(raw);
         json!({
             "type": "custom_tool_call",

@@ -173,7 +173,8 @@ impl Answer {
     ) {
         let Some(piece) = self.piece(place, false, events) else { return };
         let skipped = if is_all { piece.logprobs } else { 0 };
-        let content: Vec<_> = tokens.iter().skip(skipped).filter_map(read_logprob).collect();
+        let content: Vec<_> =
+            tokens.iter().skip(skipped).filter_map(TokenLogprob::from_json).collect();
         piece.logprobs += content.len();
         if !content.is_empty() {
             events.push(Event::Logprobs(Logprobs { content, refusal: Vec::new() }));
@@ -245,7 +246,7 @@ impl Answer {
         let is_told_by_text = content.is_empty() && summary.len() < 2;
         let known = if is_told_by_text { &OF_REASONING[..] } else { &OF_REASONING[..4] };
         let provider_data = self.seen_again(at, item, known);
-        let redacted = json::text(&item["encrypted_content"]).map(str::to_owned);
+        let redacted = json::word(&item["encrypted_content"]);
         events.push(Event::ReasoningEnd(PartEnd { index, provider_data, redacted }));
     }
 
@@ -352,7 +353,7 @@ impl Thought {
         events.push(Event::ReasoningStart(ReasoningStart {
             index: self.part,
             summary: kind == Kind::Summary,
-            id: json::text(id).map(str::to_owned),
+            id: json::word(id),
             format: Some(REASONING_FORMAT.to_owned()),
             ..ReasoningStart::default()
         }));
@@ -377,7 +378,7 @@ fn take(next: &mut u32) -> u32 {
 }
 
 fn read_annotation(raw: &Value) -> Annotation {
-    let text = |name: &str| json::text(&raw[name]).map(str::to_owned);
+    let text = |name: &str| json::word(&raw[name]);
     Annotation {
         kind: text("type").unwrap_or_default(),
         url: text("url"),
@@ -386,15 +387,6 @@ fn read_annotation(raw: &Value) -> Annotation {
         end_index: raw["end_index"].as_u64(),
         raw: Some(raw.clone()),
     }
-}
-
-fn read_logprob(value: &Value) -> Option<TokenLogprob> {
-    Some(TokenLogprob {
-        token: value["token"].as_str()?.to_owned(),
-        logprob: value["logprob"].as_f64()?,
-        bytes: serde_json::from_value(value["bytes"].clone()).ok()?,
-        top: json::items(&value["top_logprobs"]).iter().filter_map(read_logprob).collect(),
-    })
 }
 
 /// Reads `usage`.

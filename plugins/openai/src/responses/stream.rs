@@ -74,8 +74,8 @@ impl Reader {
             return;
         }
         let start = Start {
-            id: json::text(&response["id"]).map(str::to_owned),
-            model: json::text(&response["model"]).map(str::to_owned),
+            id: json::word(&response["id"]),
+            model: json::word(&response["model"]),
             created: response["created_at"].as_u64(),
             ..Start::default()
         };
