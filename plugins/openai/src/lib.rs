@@ -23,9 +23,9 @@
 mod config;
 mod embeddings;
 mod models;
-mod responses;
 
-use allos_openai_chat::{Options, Reader, error, streamed, unstreamed};
+use allos_openai_chat::{self as chat, Options, error};
+use allos_openai_responses as responses;
 use allos_plugin_api::{
     ChatRequest, ChunkSink, EmbedRequest, EmbedResponse, Host, HttpRequest, HttpResponse, Model,
     Provider, ProviderConfig, ProviderError, ProviderResponse, TokenCount, Upstream, Warnings,
@@ -168,9 +168,9 @@ impl Provider for OpenAi {
             let response = self.send(self.upstream.post("/responses", body)).await?;
             return response.read_whole(responses::Reader::default(), warnings).await;
         }
-        let body = unstreamed(&request, &self.options, &mut warnings)?;
+        let body = chat::unstreamed(&request, &self.options, &mut warnings)?;
         let response = self.send(self.upstream.post("/chat/completions", body)).await?;
-        response.read_whole(Reader::default(), warnings).await
+        response.read_whole(chat::Reader::default(), warnings).await
     }
 
     async fn stream_chat(
@@ -185,10 +185,10 @@ impl Provider for OpenAi {
             let response = self.send(request.header("accept", "text/event-stream")).await?;
             return response.read_events(responses::Reader::default(), warnings, chunks).await;
         }
-        let body = streamed(&request, &self.options, &mut warnings)?;
+        let body = chat::streamed(&request, &self.options, &mut warnings)?;
         let request = self.upstream.post("/chat/completions", body);
         let response = self.send(request.header("accept", "text/event-stream")).await?;
-        response.read_events(Reader::default(), warnings, chunks).await
+        response.read_events(chat::Reader::default(), warnings, chunks).await
     }
 
     async fn context_window(&self, model: &str) -> Result<Option<u64>, ProviderError> {

@@ -14,7 +14,7 @@ use allos_plugin_api::{
 };
 use serde_json::{Value, json};
 
-use super::response::{Answer, Kind, Said, read_usage};
+use crate::response::{Answer, Kind, Said, read_usage};
 
 /// The events that end a stream.
 const ENDS: [&str; 4] =
@@ -22,7 +22,7 @@ const ENDS: [&str; 4] =
 
 /// Reads one reply.
 #[derive(Debug, Default)]
-pub(crate) struct Reader {
+pub struct Reader {
     has_started: bool,
     answer: Answer,
     is_finished: bool,

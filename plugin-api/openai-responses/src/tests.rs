@@ -7,7 +7,7 @@ use allos_plugin_api::{
 };
 use serde_json::{Value, json};
 
-use super::{Reader, counted, streamed, unstreamed};
+use crate::{Reader, counted, streamed, unstreamed};
 
 /// The body of a request, and its warnings.
 fn written(request: &ChatRequest) -> (Value, Vec<String>) {
@@ -137,7 +137,7 @@ fn an_answer_goes_back_as_the_items_that_it_was() {
 fn what_a_client_never_saw_goes_back_with_what_it_saw_and_in_the_vendors_order() {
     let response = whole(&reply(&output())).unwrap();
     let mut content = response.choices[0].message.content.clone();
-    content.retain(|part| !matches!(part, Part::Vendor(part) if part.format == super::FORMAT));
+    content.retain(|part| !matches!(part, Part::Vendor(part) if part.format == crate::FORMAT));
     content.sort_by_key(|part| match part {
         Part::Reasoning(_) => 0,
         Part::Text(_) => 1,

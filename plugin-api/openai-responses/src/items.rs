@@ -17,7 +17,7 @@ use allos_plugin_api::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{FORMAT, PLACE, REASONING_FORMAT, UNSEEN, flat};
+use crate::{FORMAT, PLACE, REASONING_FORMAT, UNSEEN, flat};
 
 /// Members of a part that are sent as they came.
 /// <https://platform.openai.com/docs/guides/prompt-caching>
@@ -26,7 +26,7 @@ const PART_MEMBERS: [&str; 1] = ["prompt_cache_breakpoint"];
 const KNOWN_AGAIN: [&str; 2] = ["id", "status"];
 
 /// Writes all messages. `stores` says whether the vendor stores answers, and so knows them by ids.
-pub(super) fn write(
+pub(crate) fn write(
     messages: &[Message],
     stores: bool,
     warnings: &mut Warnings,

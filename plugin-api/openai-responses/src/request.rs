@@ -15,7 +15,7 @@ use allos_plugin_api::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{FORMAT, flat, items};
+use crate::{FORMAT, flat, items};
 
 /// Parameters that the API takes; `seed`, `stop`, penalties and several choices it does not.
 const HONOURED: [&str; 11] = [
@@ -74,7 +74,7 @@ const COUNTED: [&str; 11] = [
 const WITHOUT_REASONING: [&str; 4] = ["gpt-3.5", "gpt-4", "chatgpt-4o", "gpt-5-chat"];
 
 /// The body of a request for an answer in one piece. `store` is what the operator says of it.
-pub(crate) fn unstreamed(
+pub fn unstreamed(
     request: &ChatRequest,
     store: Option<bool>,
     warnings: &mut Warnings,
@@ -83,7 +83,7 @@ pub(crate) fn unstreamed(
 }
 
 /// The body of a request for a stream.
-pub(crate) fn streamed(
+pub fn streamed(
     request: &ChatRequest,
     store: Option<bool>,
     warnings: &mut Warnings,
@@ -94,7 +94,7 @@ pub(crate) fn streamed(
 }
 
 /// The body of a request to count the prompt's tokens.
-pub(crate) fn counted(request: &ChatRequest, store: Option<bool>) -> Result<String, ProviderError> {
+pub fn counted(request: &ChatRequest, store: Option<bool>) -> Result<String, ProviderError> {
     let mut body = build(request, store, &mut Warnings::default())?;
     body.retain(|name, _| COUNTED.contains(&name.as_str()));
     Ok(Value::Object(body).to_string())

@@ -20,19 +20,19 @@ use allos_plugin_api::{
 };
 use serde_json::{Value, json};
 
-use super::{FORMAT, PLACE, REASONING_FORMAT, UNSEEN};
+use crate::{FORMAT, PLACE, REASONING_FORMAT, UNSEEN};
 
 /// Members of a reasoning item that its part holds; the last two as its text, if that tells them.
 const OF_REASONING: [&str; 6] = ["type", "id", "encrypted_content", "status", "summary", "content"];
 
 /// An answer, while it arrives.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     items: BTreeMap<u64, Item>,
     next: u32,
     /// Items that no client sees, since the last part that could carry them.
     unseen: Vec<Value>,
-    pub(super) calls_tools: bool,
+    pub(crate) calls_tools: bool,
 }
 
 /// How far an item has come.
@@ -68,7 +68,7 @@ struct Thought {
 
 /// What a piece of reasoning is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// The vendor's summary.
     Summary,
     /// The model's own words.
@@ -77,13 +77,13 @@ pub(super) enum Kind {
 
 /// A text: more of it, or all of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Said<'a> {
+pub(crate) enum Said<'a> {
     More(&'a str),
     All(&'a str),
 }
 
 impl<'a> Said<'a> {
-    pub(super) fn all(text: &'a Value) -> Self {
+    pub(crate) fn all(text: &'a Value) -> Self {
         Self::All(text.as_str().unwrap_or_default())
     }
 
@@ -99,19 +99,19 @@ impl<'a> Said<'a> {
 }
 
 impl Answer {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
     /// An item begins.
-    pub(super) fn begin(&mut self, at: u64, item: &Value, events: &mut Vec<Event>) {
+    pub(crate) fn begin(&mut self, at: u64, item: &Value, events: &mut Vec<Event>) {
         if item["type"] == "function_call" && json::text(&item["name"]).is_some() {
             self.start_call(at, item, events);
         }
     }
 
     /// An item is complete. One that was completed before says nothing new.
-    pub(super) fn complete(&mut self, at: u64, item: &Value, events: &mut Vec<Event>) {
+    pub(crate) fn complete(&mut self, at: u64, item: &Value, events: &mut Vec<Event>) {
         if matches!(self.items.get(&at), Some(Item::Complete)) {
             return;
         }
@@ -132,7 +132,7 @@ impl Answer {
     }
 
     /// More of a text, at the place of its item and its own in the message.
-    pub(super) fn text(&mut self, place: (u64, u64), said: Said<'_>, events: &mut Vec<Event>) {
+    pub(crate) fn text(&mut self, place: (u64, u64), said: Said<'_>, events: &mut Vec<Event>) {
         let Some(piece) = self.piece(place, false, events) else { return };
         let index = piece.part;
         let delta = said.beyond(&mut piece.said).map(|text| TextDelta { index, text: text.into() });
@@ -140,7 +140,7 @@ impl Answer {
     }
 
     /// More of a refusal.
-    pub(super) fn refusal(&mut self, place: (u64, u64), said: Said<'_>, events: &mut Vec<Event>) {
+    pub(crate) fn refusal(&mut self, place: (u64, u64), said: Said<'_>, events: &mut Vec<Event>) {
         let Some(piece) = self.piece(place, true, events) else { return };
         let index = piece.part;
         let delta = said.beyond(&mut piece.said).map(|text| TextDelta { index, text: text.into() });
@@ -148,7 +148,7 @@ impl Answer {
     }
 
     /// A remark on a text; `number` is its place among the remarks.
-    pub(super) fn annotation(
+    pub(crate) fn annotation(
         &mut self,
         place: (u64, u64),
         number: usize,
@@ -164,7 +164,7 @@ impl Answer {
     }
 
     /// The log-probabilities of a text: of more of it, or, where `all`, of all of it.
-    pub(super) fn logprobs(
+    pub(crate) fn logprobs(
         &mut self,
         place: (u64, u64),
         tokens: &[Value],
@@ -182,7 +182,7 @@ impl Answer {
     }
 
     /// More of a piece of reasoning. Pieces are apart by an empty line.
-    pub(super) fn thought(
+    pub(crate) fn thought(
         &mut self,
         at: u64,
         id: &Value,
@@ -201,7 +201,7 @@ impl Answer {
     }
 
     /// More of the arguments of a call.
-    pub(super) fn arguments(&mut self, at: u64, said: Said<'_>, events: &mut Vec<Event>) {
+    pub(crate) fn arguments(&mut self, at: u64, said: Said<'_>, events: &mut Vec<Event>) {
         let Some(Item::Call { part, said: length }) = self.items.get_mut(&at) else { return };
         if let Some(arguments) = said.beyond(length) {
             let arguments = arguments.to_owned();
@@ -390,7 +390,7 @@ fn read_annotation(raw: &Value) -> Annotation {
 }
 
 /// Reads `usage`.
-pub(super) fn read_usage(raw: &Value) -> Option<Usage> {
+pub(crate) fn read_usage(raw: &Value) -> Option<Usage> {
     raw.is_object().then(|| Usage {
         input_tokens: raw["input_tokens"].as_u64(),
         output_tokens: raw["output_tokens"].as_u64(),
