@@ -1,5 +1,6 @@
 """What goes over the wire between the gateway and an upstream."""
 
+import dataclasses
 import json
 from dataclasses import dataclass, field
 
@@ -25,6 +26,10 @@ class Response:
     @property
     def is_stream(self):
         return self.content_type.startswith(("text/event-stream", "application/x-ndjson"))
+
+    def cut(self):
+        """The same, broken off in the middle."""
+        return dataclasses.replace(self, body=self.body[: len(self.body) // 2])
 
     def frames(self):
         """The JSON of each event of a stream, or of each line."""

@@ -13,7 +13,7 @@ import pytest
 
 import vendors
 from exchange import Request, Response
-from parts import Call, Thought, only
+from parts import Call, Result, Text, Thought
 
 OWN = pathlib.Path(__file__).resolve().parents[1] / "exchanges"
 
@@ -28,6 +28,10 @@ class Recording:
     @property
     def is_answer(self):
         return self.response.status == 200 and self.vendor.is_complete(self.response)
+
+    def turns(self):
+        """Who said what before this."""
+        return self.vendor.turns(self.request.body)
 
     @property
     def error(self):
@@ -94,14 +98,6 @@ def failures(vendor):
     return [it for it in of(vendor) if it.response.status != 200]
 
 
-def thinks(recording):
-    return bool(only(Thought, recording.said))
-
-
-def calls(recording):
-    return bool(only(Call, recording.said))
-
-
 def chosen(find):
     """A parameter for each recording of each vendor that `find` finds; one that is skipped where
     there is none."""
@@ -115,6 +111,35 @@ def chosen(find):
 def seen_again(vendor):
     """Those in which the vendor says what it wants to see again."""
     return [it for it in answers(vendor) if any(map(is_seen_again, it.said))]
+
+
+def conversations(vendor):
+    """Those that were asked with a history in which is what the vendor wants to see again, and of
+    which a client can say all that is the user's."""
+    return [it for it in of(vendor) if it.response.status == 200 and is_conversation(it)]
+
+
+def is_conversation(recording):
+    if recording.vendor.history not in (recording.request.body or {}):
+        return False
+    turns = recording.turns()
+    _, speakers = split_system(turns)
+    roles = [role for role, _ in speakers]
+    alternating = ["user", "assistant"] * (len(roles) // 2) + ["user"]
+    said = [part for role, parts in turns if role != "assistant" for part in parts]
+    answered = [part for role, parts in turns if role == "assistant" for part in parts]
+    return (
+        roles == alternating
+        and all(isinstance(part, Text | Result) for part in said)
+        and any(map(is_seen_again, answered))
+    )
+
+
+def split_system(turns):
+    """The instructions, and what was said then."""
+    if turns and turns[0][0] == "system":
+        return turns[0][1], turns[1:]
+    return [], turns
 
 
 def is_seen_again(part):

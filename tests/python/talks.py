@@ -26,6 +26,9 @@ class OpenAiTalk:
         if tools:
             self.settings["tools"] = [openai_tool(name) for name in tools]
 
+    def instruct(self, text):
+        self.messages.append({"role": "system", "content": text})
+
     def say(self, *parts):
         content = [openai_part(part) for part in parts]
         self.messages.append({"role": "user", "content": content})
@@ -78,6 +81,9 @@ class AnthropicTalk:
         self.settings = {"model": model, "max_tokens": 1000}
         if tools:
             self.settings["tools"] = [{"name": name, "input_schema": SCHEMA} for name in tools]
+
+    def instruct(self, text):
+        self.settings["system"] = text
 
     def say(self, *parts):
         content = [anthropic_part(part) for part in parts]

@@ -204,6 +204,21 @@ def test_an_error_in_a_stream_is_an_error_after_the_text_so_far(claude, upstream
     assert text == text_of(ANSWER)
 
 
+@each_vendor
+def test_a_stream_that_ends_too_early_is_an_error(claude, upstream, vendor):
+    upstream.will_answer(vendor.stream(vendor.turn).cut())
+    with pytest.raises(anthropic.APIStatusError):
+        with claude.messages.stream(model=model_of(vendor), **HELLO) as stream:
+            stream.until_done()
+
+
+def test_a_rate_limit_says_when_to_try_again(claude):
+    with pytest.raises(anthropic.RateLimitError) as raised:
+        claude.messages.create(model="openai/rate-limited", **HELLO)
+    assert raised.value.type == "rate_limit_error"
+    assert raised.value.response.headers["retry-after"] == "7"
+
+
 @each_with_a_key
 def test_a_missing_key_is_an_authentication_error_before_any_request(claude, upstream, vendor):
     before = len(upstream.received)

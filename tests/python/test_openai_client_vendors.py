@@ -163,6 +163,13 @@ def test_an_error_in_a_stream_is_an_error_after_the_text_so_far(client, upstream
     assert text == text_of(ANSWER)
 
 
+@each_vendor
+def test_a_stream_that_ends_too_early_is_an_error(client, upstream, vendor):
+    upstream.will_answer(vendor.stream(vendor.turn).cut())
+    with pytest.raises(openai.APIError):
+        list(client.chat.completions.create(model=model_of(vendor), stream=True, **HELLO))
+
+
 @each(it for it in OTHERS if it.key)
 def test_a_missing_key_is_an_authentication_error_before_any_request(client, upstream, vendor):
     before = len(upstream.received)

@@ -20,6 +20,7 @@ turn = [
     Call("toolu_01A", "weather", {"city": "Oslo"}),
     Call("toolu_01B", "weather", {"city": "Bergen"}),
 ]
+history = "messages"
 tokens = 42
 fixed = {
     ("POST", "/v1/messages/count_tokens"): reply({"input_tokens": tokens}),
@@ -93,6 +94,8 @@ def block(part):
             return {"type": "redacted_thinking", "data": part.data}
         case Call():
             return {"type": "tool_use", "id": part.id, "name": part.name, "input": part.arguments}
+        case Own(raw):
+            return raw
 
 
 def frames(parts):
@@ -201,20 +204,20 @@ def content(content):
 
 
 def read(block):
-    match block["type"]:
-        case "text":
+    match block:
+        case {"type": "text"}:
             return Text(block["text"])
-        case "thinking":
+        case {"type": "thinking"}:
             return Thought(block["thinking"], signature=block["signature"])
-        case "redacted_thinking":
+        case {"type": "redacted_thinking"}:
             return Thought(data=block["data"])
-        case "tool_use":
+        case {"type": "tool_use"}:
             return Call(block["id"], block["name"], block["input"])
-        case "tool_result":
+        case {"type": "tool_result"}:
             text = text_of(content(block.get("content", "")))
             return Result(block["tool_use_id"], text, block.get("is_error", False))
-        case "image":
-            return Image(block["source"]["media_type"], block["source"]["data"])
+        case {"type": "image", "source": {"media_type": media_type, "data": data}}:
+            return Image(media_type, data)
     return Own(block)
 
 

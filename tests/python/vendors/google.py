@@ -1,5 +1,7 @@
 """Google's Gemini API. <https://ai.google.dev/api/generate-content>"""
 
+import json
+
 from exchange import events, reply
 from parts import Call, Image, Own, Result, Text, Thought, by_speaker, joined, pieces
 
@@ -16,6 +18,7 @@ turn = [
     Call("lx8q24je", "weather", {"city": "Oslo"}, signature="Ep4CCpsCARFNMg/eZhosD62t+A=="),
     Call("lx8q24jf", "weather", {"city": "Bergen"}),
 ]
+history = "contents"
 tokens = 42
 vectors = [[0.5, -0.25, 1.0], [2.0, 0.125, -8.0]]
 fixed = {
@@ -99,6 +102,8 @@ def frames(parts):
 
 def write(part):
     match part:
+        case Own(raw):
+            return raw
         case Text(text):
             written = {"text": text}
         case Thought(text):
@@ -150,7 +155,8 @@ def read(part):
             return Call(call.get("id"), call["name"], call.get("args", {}), signature)
         case {"functionResponse": result}:
             response = result["response"]
-            text = response.get("error", response.get("result", response))
+            said = response.get("error", response.get("result", response))
+            text = said if isinstance(said, str) else json.dumps(said, sort_keys=True)
             return Result(result.get("id"), text, "error" in response)
         case {"inlineData": data}:
             return Image(data["mimeType"], data["data"])

@@ -16,6 +16,7 @@ turn = [
     Call("call_a", "weather", {"city": "Oslo"}),
     Call("call_b", "weather", {"city": "Bergen"}),
 ]
+history = "messages"
 tokens = None
 vectors = [[0.5, -0.25, 1.0], [2.0, 0.125, -8.0]]
 fixed = {
@@ -118,7 +119,7 @@ def read(message):
         return
     if message.get("thinking"):
         yield Thought(message["thinking"])
-    if message["content"]:
+    if message.get("content"):
         yield Text(message["content"])
     for call in message.get("tool_calls", []):
         yield Call(call.get("id"), call["function"]["name"], call["function"]["arguments"])

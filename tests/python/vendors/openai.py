@@ -20,6 +20,7 @@ turn = [
     Call("call_a", "weather", {"city": "Oslo"}),
     Call("call_b", "weather", {"city": "Bergen"}),
 ]
+history = "messages"
 tokens = None
 fixed = {}
 

@@ -19,6 +19,7 @@ turn = [
     Call("call_a", "weather", {"city": "Oslo"}),
     Call("call_b", "weather", {"city": "Bergen"}),
 ]
+history = "input"
 tokens = 42
 fixed = {
     ("POST", "/v1/responses/input_tokens"): reply(
@@ -77,13 +78,15 @@ def response(status, output):
 
 def item(part):
     match part:
+        case Own(raw):
+            return raw
         case Text(text):
             content = {"type": "output_text", "text": text, "annotations": []}
             message = {"id": "msg_1", "type": "message", "role": "assistant"}
             return {**message, "status": "completed", "content": [content]}
         case Thought():
             summary = [{"type": "summary_text", "text": it} for it in part.text.split("\n\n")]
-            thought = {"id": part.id, "type": "reasoning", "summary": summary}
+            thought = {"id": part.id, "type": "reasoning", "summary": summary if part.text else []}
             return {**thought, "encrypted_content": part.data}
         case Call():
             call = {"call_id": part.id, "name": part.name, "arguments": compact(part.arguments)}
@@ -96,7 +99,7 @@ def frames(parts):
     yield {"type": "response.in_progress", "response": started}
     for index, part in enumerate(parts):
         whole = item(part)
-        place = {"output_index": index, "item_id": whole["id"]}
+        place = {"output_index": index, "item_id": whole.get("id")}
         yield {"type": "response.output_item.added", "output_index": index, "item": empty(whole)}
         for event in within(part):
             yield {**place, **event}
@@ -174,8 +177,7 @@ def read(item):
     """What an item says, and who says it."""
     match item.get("type", "message"):
         case "message":
-            role = {"developer": "system"}.get(item["role"], item["role"])
-            return [(role, part) for part in content(item["content"])]
+            return [(speaker(item), part) for part in content(item["content"])]
         case "reasoning":
             pieces = item["summary"] or item.get("content") or []
             text = "\n\n".join(piece["text"] for piece in pieces)
@@ -187,7 +189,14 @@ def read(item):
         case "function_call_output":
             text = text_of(content(item["output"]))
             return [("user", Result(item["call_id"], text))]
-    return [("assistant", Own(item))]
+    return [(speaker(item), Own(item))]
+
+
+def speaker(item):
+    if item.get("type", "").endswith("_call_output"):
+        return "user"
+    role = item.get("role", "assistant")
+    return "system" if role == "developer" else role
 
 
 def content(content):
