@@ -50,6 +50,7 @@ class Upstream:
 def handler(upstream):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self):
             self.respond(upstream.answer(Request("GET", self.path, self.headers, None)))
