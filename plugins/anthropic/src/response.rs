@@ -24,7 +24,10 @@ use crate::{FORMAT, REASONING_FORMAT};
 /// The content of an answer, while it arrives.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
-    open: BTreeMap<u32, Block>,
+    /// By the vendor's own index.
+    open: BTreeMap<u64, Block>,
+    /// The index of the next part.
+    next: u32,
     /// The end of the last block, until it is known what belongs to it.
     last: Option<Event>,
 }
@@ -32,6 +35,8 @@ pub(crate) struct Content {
 /// A block that is not complete yet.
 #[derive(Debug)]
 struct Block {
+    /// The index of its part.
+    part: u32,
     kind: Kind,
     /// As it started; a vendor's own block also what came since.
     raw: Value,
@@ -51,8 +56,11 @@ type Chunks = Vec<ProviderChunk>;
 
 impl Content {
     /// A block begins; it may hold all that it will.
-    pub(crate) fn start(&mut self, index: u32, raw: &Value, chunks: &mut Chunks) {
+    pub(crate) fn start(&mut self, at: u64, raw: &Value, chunks: &mut Chunks) {
+        self.stop(at, chunks);
         chunks.extend(self.last.take().map(ProviderChunk::from));
+        let index = self.next;
+        self.next += 1;
         let mut push = |event: Event| chunks.push(event.into());
         let kind = match raw["type"].as_str() {
             Some("text") => {
@@ -73,21 +81,22 @@ impl Content {
             }
             _ => Kind::Vendors,
         };
-        self.open.insert(index, Block { kind, raw: raw.clone(), input: String::new() });
+        let (raw, input) = (raw.clone(), String::new());
+        self.open.insert(at, Block { part: index, kind, raw, input });
     }
 
     /// More of a block.
     pub(crate) fn delta(
         &mut self,
-        index: u32,
+        at: u64,
         delta: &Value,
         chunks: &mut Chunks,
     ) -> Result<(), ProviderError> {
-        let Some(block) = self.open.get_mut(&index) else {
-            let message =
-                format!("the upstream continued content block {index}, which is not open");
+        let Some(block) = self.open.get_mut(&at) else {
+            let message = format!("the upstream continued content block {at}, which is not open");
             return Err(ProviderError::malformed_reply(message));
         };
+        let index = block.part;
         let input = text(&delta["partial_json"]).unwrap_or_default();
         block.input.push_str(input);
         let event = match (block.kind, delta["type"].as_str()) {
@@ -108,8 +117,9 @@ impl Content {
     }
 
     /// A block is complete.
-    pub(crate) fn stop(&mut self, index: u32, chunks: &mut Chunks) {
-        let Some(mut block) = self.open.remove(&index) else { return };
+    pub(crate) fn stop(&mut self, at: u64, chunks: &mut Chunks) {
+        let Some(mut block) = self.open.remove(&at) else { return };
+        let index = block.part;
         chunks.extend(self.last.take().map(ProviderChunk::from));
         let end = PartEnd::new(index);
         self.last = Some(match block.kind {

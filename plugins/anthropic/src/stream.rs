@@ -7,7 +7,7 @@
 //! - <https://platform.claude.com/docs/en/build-with-claude/streaming>
 //! - <https://platform.claude.com/docs/en/api/messages/create>
 
-use allos_plugin_api::json::{rest, text, word};
+use allos_plugin_api::json::{items, rest, text, word};
 use allos_plugin_api::{Dialect, Event, ProviderChunk, ProviderError, ReplyReader, Start};
 use serde_json::{Map, Value};
 
@@ -42,10 +42,7 @@ impl ReplyReader for Reader {
             return Err(ProviderError::malformed_reply("the upstream's reply has no `content`"));
         };
         self.start(reply, chunks);
-        for (index, block) in (0..).zip(content) {
-            self.content.start(index, block, chunks);
-            self.content.stop(index, chunks);
-        }
+        self.content(content, chunks);
         if self.stop_reason.is_none() {
             return Err(ProviderError::malformed_reply(
                 "the upstream's reply has no `stop_reason`",
@@ -61,9 +58,16 @@ impl ReplyReader for Reader {
         body: &str,
         chunks: &mut Vec<ProviderChunk>,
     ) -> Result<(), ProviderError> {
-        let index = || frame["index"].as_u64().and_then(|index| index.try_into().ok()).unwrap_or(0);
+        let index = || frame["index"].as_u64().unwrap_or_default();
         match frame["type"].as_str().unwrap_or(event) {
-            "message_start" => self.start(&frame["message"], chunks),
+            // What the vendor has run before may be there already.
+            "message_start" => {
+                let is_first = !self.has_started;
+                self.start(&frame["message"], chunks);
+                if is_first {
+                    self.content(items(&frame["message"]["content"]), chunks);
+                }
+            }
             "content_block_start" => {
                 self.content.start(index(), &frame["content_block"], chunks);
             }
@@ -94,6 +98,14 @@ impl Reader {
         }
         self.note(message);
         self.count(&message["usage"], chunks);
+    }
+
+    /// Reads whole blocks.
+    fn content(&mut self, blocks: &[Value], chunks: &mut Vec<ProviderChunk>) {
+        for (at, block) in (0..).zip(blocks) {
+            self.content.start(at, block, chunks);
+            self.content.stop(at, chunks);
+        }
     }
 
     /// Notes what a message or its delta says of its end.

@@ -151,7 +151,11 @@ pub(super) fn reply(body: &Value) -> Value {
         join_text(&mut meaning);
         meaning.insert("opaque".to_owned(), opaque(&choice["message"]).into());
         let has_calls = meaning["calls"].as_array().is_some_and(|calls| !calls.is_empty());
-        let finish = if has_calls { json!("tool_calls") } else { choice["finish_reason"].clone() };
+        let finish = match &choice["finish_reason"] {
+            // A call that was cut off is none that the client must run.
+            reason if !has_calls || reason == "length" => reason.clone(),
+            _ => json!("tool_calls"),
+        };
         meaning.insert("finish".to_owned(), finish);
         meaning.insert("index".to_owned(), choice["index"].clone());
         Value::Object(meaning)

@@ -215,3 +215,34 @@ fn a_reply_without_an_answer_is_never_a_success() {
     let refused = whole(&json!({ "content": [], "stop_reason": "refusal" })).unwrap();
     assert_eq!(refused.choices[0].finish_reason.unified, Finish::ContentFilter);
 }
+
+#[test]
+fn what_a_stream_begins_with_is_part_of_the_answer() {
+    let content = json!([
+        { "type": "code_execution_tool_result", "tool_use_id": "s" },
+        { "type": "tool_use", "id": "t", "name": "f", "input": { "a": 1 } },
+    ]);
+    let message = json!({ "content": content, "stop_reason": "tool_use" });
+    let start = json!({ "type": "message_start", "message": message });
+    let answer = collected(read(&[start, json!({ "type": "message_stop" })]).unwrap());
+    let [Part::Vendor(_), Part::ToolCall(call)] = &answer.choices[0].message.content[..] else {
+        panic!("{answer:?}")
+    };
+    assert_eq!((call.id.as_str(), call.arguments.as_str()), ("t", r#"{"a":1}"#));
+}
+
+#[test]
+fn blocks_may_have_any_numbers_and_the_same_one_after_the_other() {
+    let text = json!({ "type": "text", "text": "a" });
+    for (one, other) in [(0, 0), (u64::MAX, u64::MAX - 1), (1 << 32, 1 << 33)] {
+        let mut frames = vec![start()];
+        for index in [one, other] {
+            frames.push(json!({
+                "type": "content_block_start", "index": index, "content_block": text,
+            }));
+            frames.push(json!({ "type": "content_block_stop", "index": index }));
+        }
+        frames.extend(end("end_turn"));
+        assert_eq!(collected(read(&frames).unwrap()).choices[0].message.text(), "aa");
+    }
+}

@@ -116,11 +116,14 @@ pub(in crate::wire) fn whole(frames: &[Value]) -> Value {
         let deltas = deltas.filter(|it| it["index"] == start["index"]).map(|it| &it["delta"]);
         whole_block(&start["content_block"], deltas)
     });
-    message["content"] = blocks.collect();
+    let mut content = items(&message["content"]).to_vec();
+    content.extend(blocks);
+    message["content"] = content.into();
     for end in of_kind("message_delta") {
         for (place, changes) in [("", &end["delta"]), ("usage", &end["usage"])] {
             let target = if place.is_empty() { &mut message } else { &mut message[place] };
-            for (name, value) in changes.as_object().into_iter().flatten() {
+            let changes = changes.as_object().into_iter().flatten();
+            for (name, value) in changes.filter(|(_, value)| !value.is_null()) {
                 target[name] = value.clone();
             }
         }

@@ -86,6 +86,7 @@ fn output(items_of_output: &[Value], finish: &'static [&'static str]) -> Said {
                 arguments: arguments(text(&item["input"])),
             }),
             "tool_search_call" => must_run |= item["execution"] == "client",
+            "shell_call" => must_run |= item["environment"]["type"] == "local",
             kind => must_run |= CLIENT_RUNS.contains(&kind),
         }
     }
