@@ -1,9 +1,9 @@
 //! The normalised messages → the items of the input.
 //!
 //! Messages of the system and of developers are items too, not `instructions`: they keep their
-//! order. An answer goes back as the items that it was, in their order, with those that no client
-//! saw. Its items name one another by their ids at the vendor, who refuses an answer of which some
-//! are missing: then it goes back without ids, which the vendor takes.
+//! order. An answer goes back as the items that it was, in their order. They name one another by
+//! their ids at the vendor, who refuses an answer of which some are missing: then it goes back
+//! without ids, which the vendor takes.
 //!
 //! - <https://platform.openai.com/docs/api-reference/responses/create#responses-create-input>
 //! - <https://platform.openai.com/docs/guides/conversation-state#manually-manage-conversation-state>
@@ -17,7 +17,7 @@ use allos_plugin_api::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{FORMAT, PLACE, REASONING_FORMAT, UNSEEN, flat};
+use crate::{FORMAT, PLACE, REASONING_FORMAT, flat};
 
 /// Members of a part that are sent as they came.
 /// <https://platform.openai.com/docs/guides/prompt-caching>
@@ -111,31 +111,25 @@ impl Writer<'_> {
     /// An answer of the model.
     fn answer(&mut self, parts: &[Part]) -> Result<(), ProviderError> {
         let mut returned = Vec::new();
-        let mut unseen = BTreeMap::new();
         for part in parts {
             self.give_back(part, &mut returned)?;
-            for trace in json::items(&seen_again(part)[UNSEEN]) {
-                unseen.extend(trace[PLACE].as_u64().map(|at| (at, trace["item"].clone())));
-            }
         }
-        let items = self.whole(returned, unseen);
+        let items = self.whole(returned);
         self.items.extend(items);
         Ok(())
     }
 
     /// The items of an answer, in their order where it is known, and with their ids where none is
     /// missing.
-    fn whole(&mut self, returned: Vec<Returned>, unseen: BTreeMap<u64, Value>) -> Vec<Value> {
+    fn whole(&mut self, returned: Vec<Returned>) -> Vec<Value> {
         let had_ids = returned.iter().any(|it| !it.is_raw && it.item["id"].is_string());
-        let mut places: BTreeSet<u64> = returned.iter().filter_map(|it| it.at).collect();
+        let places: BTreeSet<u64> = returned.iter().filter_map(|it| it.at).collect();
         let has_order = places.len() == returned.len();
-        places.extend(unseen.keys());
         let is_whole = has_order && places.iter().copied().eq((0..).take(places.len()));
         if had_ids && !is_whole {
             self.warnings.add("an earlier answer is not whole any more: it is sent without ids");
         }
-        let unseen = unseen.into_iter().filter(|_| has_order);
-        let mut items: BTreeMap<u64, Value> = unseen.collect();
+        let mut items = BTreeMap::new();
         for (number, Returned { mut item, at, is_raw }) in (0..).zip(returned) {
             if let (false, false, Value::Object(item)) = (is_whole, is_raw, &mut item) {
                 item.retain(|name, _| !KNOWN_AGAIN.contains(&name.as_str()));
@@ -338,7 +332,7 @@ fn seen_again(part: &Part) -> &Value {
 
 /// An item with what its part alone does not say.
 fn with_data(mut item: Value, data: &Value) -> Value {
-    for (name, value) in json::rest(data, &[PLACE, UNSEEN, "type"]) {
+    for (name, value) in json::rest(data, &[PLACE, "type"]) {
         item[name] = value;
     }
     item

@@ -44,8 +44,6 @@ pub const FORMAT: &str = "openai-responses";
 const REASONING_FORMAT: &str = "openai-responses-v1";
 /// In what it wants to see again: an item's place in its answer.
 const PLACE: &str = "output_index";
-/// In what it wants to see again: items between this one and the one before it that no client sees.
-const UNSEEN: &str = "unseen";
 
 /// Reads the number of a prompt's tokens.
 /// <https://platform.openai.com/docs/api-reference/responses/input-tokens>

@@ -5,8 +5,8 @@
 //! the vendor's own parts: traces of what it ran itself, and the few calls of tools that only this
 //! API has and the client must run (a computer, a shell, a patch, a search for tools).
 //!
-//! Traces are hidden from clients of other vocabularies, and yet the vendor wants an answer back
-//! whole. So the next part that a client does see carries them, and every part its place.
+//! The vendor wants an answer back whole, whatever order a client brings it back in: so every part
+//! has its place.
 //!
 //! - <https://platform.openai.com/docs/api-reference/responses/object>
 //! - <https://platform.openai.com/docs/guides/reasoning#keeping-reasoning-items-in-context>
@@ -20,7 +20,7 @@ use allos_plugin_api::{
 };
 use serde_json::{Value, json};
 
-use crate::{FORMAT, PLACE, REASONING_FORMAT, UNSEEN};
+use crate::{FORMAT, PLACE, REASONING_FORMAT};
 
 /// Members of a reasoning item that its part holds; the last two as its text, if that tells them.
 const OF_REASONING: [&str; 6] = ["type", "id", "encrypted_content", "status", "summary", "content"];
@@ -30,8 +30,6 @@ const OF_REASONING: [&str; 6] = ["type", "id", "encrypted_content", "status", "s
 pub(crate) struct Answer {
     items: BTreeMap<u64, Item>,
     next: u32,
-    /// Items that no client sees, since the last part that could carry them.
-    unseen: Vec<Value>,
     pub(crate) calls_tools: bool,
 }
 
@@ -122,9 +120,7 @@ impl Answer {
             "custom_tool_call" => self.custom_call(at, item, events),
             _ => {
                 self.calls_tools |= is_for_the_client(item);
-                self.unseen.push(json!({ PLACE: at, "item": item }));
-                let place = json::object([(PLACE, json!(at))]);
-                let provider_data = ProviderData::from([(FORMAT.to_owned(), place.into())]);
+                let provider_data = seen_again(at, &Value::Null, &[]);
                 self.vendor(FORMAT, item.clone(), provider_data, events);
             }
         }
@@ -227,7 +223,7 @@ impl Answer {
         let Some(Item::Message(pieces)) = self.items.remove(&at) else { return };
         for piece in pieces.into_values().filter(|piece| !piece.is_refusal) {
             let known = ["type", "role", "content", "status"];
-            let provider_data = self.seen_again(at, item, &known);
+            let provider_data = seen_again(at, item, &known);
             events.push(Event::TextEnd(PartEnd { provider_data, ..PartEnd::new(piece.part) }));
         }
     }
@@ -245,7 +241,7 @@ impl Answer {
         thought.start(&item["id"], Kind::Summary, events);
         let is_told_by_text = content.is_empty() && summary.len() < 2;
         let known = if is_told_by_text { &OF_REASONING[..] } else { &OF_REASONING[..4] };
-        let provider_data = self.seen_again(at, item, known);
+        let provider_data = seen_again(at, item, known);
         let redacted = json::word(&item["encrypted_content"]);
         events.push(Event::ReasoningEnd(PartEnd { index, provider_data, redacted }));
     }
@@ -256,7 +252,7 @@ impl Answer {
         let Some(Item::Call { part, .. }) = self.items.get(&at) else { return };
         let end = PartEnd::new(*part);
         let known = ["type", "call_id", "name", "arguments", "status"];
-        let provider_data = self.seen_again(at, item, &known);
+        let provider_data = seen_again(at, item, &known);
         events.push(Event::ToolCallEnd(PartEnd { provider_data, ..end }));
     }
 
@@ -281,7 +277,7 @@ impl Answer {
     /// <https://platform.openai.com/docs/guides/function-calling#custom-tools>
     fn custom_call(&mut self, at: u64, item: &Value, events: &mut Vec<Event>) {
         self.calls_tools = true;
-        let seen_again = self.seen_again(at, item, &["type", "call_id", "name", "input", "status"]);
+        let seen_again = seen_again(at, item, &["type", "call_id", "name", "input", "status"]);
         let raw = json!({
             "id": item["call_id"],
             "type": "custom",
@@ -300,18 +296,6 @@ impl Answer {
     ) {
         let part = Part::Vendor(VendorPart { format: format.to_owned(), raw, provider_data });
         events.push(Event::Part(WholePart { index: take(&mut self.next), part }));
-    }
-
-    /// What the vendor wants to see again with a part: what is not known of its item, its place,
-    /// and the items before it that no client sees.
-    fn seen_again(&mut self, at: u64, item: &Value, known: &[&str]) -> ProviderData {
-        let mut data = json::rest(item, known);
-        data.insert(PLACE.to_owned(), json!(at));
-        let unseen = std::mem::take(&mut self.unseen);
-        if !unseen.is_empty() {
-            data.insert(UNSEEN.to_owned(), Value::Array(unseen));
-        }
-        ProviderData::from([(FORMAT.to_owned(), Value::Object(data))])
     }
 
     /// The piece of a message at a place, unless there is something else.
@@ -343,6 +327,13 @@ impl Answer {
         });
         if let Item::Reasoning(thought) = item { Some(thought) } else { None }
     }
+}
+
+/// What the vendor wants to see again with a part: what is not known of its item, and its place.
+fn seen_again(at: u64, item: &Value, known: &[&str]) -> ProviderData {
+    let mut data = json::rest(item, known);
+    data.insert(PLACE.to_owned(), json!(at));
+    ProviderData::from([(FORMAT.to_owned(), Value::Object(data))])
 }
 
 impl Thought {

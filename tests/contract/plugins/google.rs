@@ -90,10 +90,14 @@ fn join(whole: &mut Value, piece: &Value) {
     }
 }
 
-/// What Gemini says in one step: a thought, a text, and two calls of which one has an id.
-fn step() -> [Value; 4] {
+/// What Gemini says in one step: a thought, code that it ran, a text, and two calls of which one has
+/// an id.
+fn step() -> [Value; 6] {
     [
         json!({"text": "Hm.", "thought": true, "thoughtSignature": "of-the-thought"}),
+        json!({"executableCode": {"language": "PYTHON", "code": "1"},
+            "thoughtSignature": "of-the-code"}),
+        json!({"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}}),
         json!({"text": "I look.", "thoughtSignature": "of-the-text"}),
         json!({"functionCall": {"id": "g1", "name": "weather", "args": {"city": "Bern"}},
             "thoughtSignature": "of-the-call"}),
@@ -127,10 +131,11 @@ async fn signatures_and_ids_survive_a_client_that_sends_back_what_it_received() 
     let frames = [
         reply(&json!([{"text": "Hm", "thought": true}]), None),
         reply(&json!([{"text": ".", "thought": true, "thoughtSignature": "of-the-thought"}]), None),
+        reply(&json!([parts[1], parts[2]]), None),
         reply(&json!([{"text": "I "}]), None),
         reply(&json!([{"text": "look."}, {"text": "", "thoughtSignature": "of-the-text"}]), None),
-        reply(&json!([parts[2]]), None),
-        reply(&json!([parts[3], {"text": ""}]), Some("STOP")),
+        reply(&json!([parts[4]]), None),
+        reply(&json!([parts[5], {"text": ""}]), Some("STOP")),
     ];
     let upstream = Upstream::start(move |request: &Received| {
         if request.path.ends_with(":streamGenerateContent?alt=sse") {

@@ -1,19 +1,19 @@
 //! The normalised reply → Anthropic's message, for replies that have no first lane.
 //! <https://docs.anthropic.com/en/api/messages#response-content>
 //!
-//! Parts of other vendors are left out: they are neither text nor a call that the client could run.
-//! What those vendors must see again of the rest travels as `vendor` says. Of several answers there
-//! is only the first.
+//! Parts of other vendors are neither text nor a call that the client could run. They travel, with
+//! all else that those vendors must see again, as `vendor` says. Of several answers there is only
+//! the first.
 
 use allos_plugin_api::{
     Annotation, Dialect, FinishReason, ImagePart, Part, ProviderResponse, Source, TextPart,
-    ToolCall,
+    ToolCall, VendorPart,
 };
 use serde_json::{Map, Value, json};
 
 use super::reasoning;
 use super::usage::{stop_reason, usage};
-use super::vendor::{behind_call, behind_image, behind_text, container};
+use super::vendor::{behind_call, behind_image, behind_text, container, redacted_block, seal};
 use crate::gateway::request_id::random_id;
 
 /// Members of a tool call that are Anthropic's own: whether the model or its code called.
@@ -71,12 +71,30 @@ pub(super) fn blocks(part: &Part) -> Vec<Value> {
         Part::Reasoning(part) => (reasoning::write(part), None),
         Part::ToolCall(call) => (Some(tool_use(call, &input(&call.arguments))), behind_call(call)),
         Part::Image(part) => (image(part), behind_image(part)),
-        Part::Vendor(part) if part.format == Dialect::AnthropicMessages.as_str() => {
-            (Some(part.raw.clone()), None)
-        }
+        Part::Vendor(part) => (Some(vendors(part)), None),
         _ => (None, None),
     };
     block.into_iter().chain(behind).collect()
+}
+
+/// A block of this dialect as it came. Here the input of a custom tool, which is text, is that of a
+/// call like any other. What other vendors ran themselves they want to see again.
+/// <https://platform.openai.com/docs/guides/function-calling#custom-tools>
+fn vendors(part: &VendorPart) -> Value {
+    let own = |dialect: Dialect| part.format == dialect.as_str();
+    if own(Dialect::AnthropicMessages) {
+        return part.raw.clone();
+    }
+    if own(Dialect::OpenAiChat) && part.raw["type"] == "custom" {
+        let word = |place: &str| {
+            let word = part.raw.pointer(place).and_then(Value::as_str);
+            word.unwrap_or_default().to_owned()
+        };
+        let (id, name) = (word("/id"), word("/custom/name"));
+        let call = ToolCall { id, name, ..ToolCall::default() };
+        return tool_use(&call, &input(&word("/custom/input")));
+    }
+    redacted_block(&seal(&Part::Vendor(part.clone())))
 }
 
 /// A block of text.

@@ -8,7 +8,7 @@
 use allos_plugin_api::{Part, ReasoningPart};
 use serde_json::{Map, Value, json};
 
-use super::vendor::{provider_data, vendor_part};
+use super::vendor::{TRACE, provider_data, trace, vendor_part};
 use crate::gateway::json::{Invalid, Path, items, members, text};
 
 /// Where a detail carries what is of one vendor alone.
@@ -20,6 +20,7 @@ pub(super) fn details(value: Value, path: Path<'_>) -> Result<Vec<Part>, Invalid
         Some("reasoning.text" | "reasoning.summary" | "reasoning.encrypted") => {
             read_detail(detail, at).map(Part::Reasoning)
         }
+        Some(TRACE) => trace(detail, at).map(Part::Vendor),
         _ => vendor_part(detail, at).map(Part::Vendor),
     })
 }

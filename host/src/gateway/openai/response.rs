@@ -1,8 +1,8 @@
 //! The normalised reply → `OpenAI`'s chat completion, for replies that have no first lane.
 //! <https://platform.openai.com/docs/api-reference/chat/object>
 //!
-//! What the provider did not say is absent. A vendor's own parts are left out: they are neither
-//! text nor a call that the client could run.
+//! What the provider did not say is absent. A vendor's own parts are neither text nor a call that
+//! the client could run; they go among the details of the reasoning, which clients send back.
 
 use allos_plugin_api::{
     Annotation, AudioPart, Choice, Dialect, Extra, FinishReason, ImagePart, Logprobs, Part,
@@ -55,7 +55,7 @@ struct Answer<'a> {
 /// A piece of the reasoning.
 enum Thought<'a> {
     Modelled(&'a ReasoningPart),
-    AsItCame(&'a Value),
+    AsItCame(Value),
 }
 
 fn message(parts: &[Part]) -> Value {
@@ -77,8 +77,8 @@ impl<'a> Answer<'a> {
             }
             Part::Refusal(part) => self.refusal.get_or_insert_default().push_str(&part.text),
             Part::Reasoning(part) => self.reasoning.push(Thought::Modelled(part)),
-            Part::Vendor(part) => match own_kind(part) {
-                Some(OwnKind::Detail) => self.reasoning.push(Thought::AsItCame(&part.raw)),
+            Part::Vendor(part) => match own_kind(part, self.reasoning.len()) {
+                Some(OwnKind::Detail(raw)) => self.reasoning.push(Thought::AsItCame(raw)),
                 Some(OwnKind::CustomCall) => self.calls.push(part.raw.clone()),
                 None => {}
             },
@@ -133,7 +133,7 @@ fn write_reasoning(thoughts: &[Thought<'_>], message: &mut Map<String, Value>) {
     if thoughts.iter().any(is_opaque) {
         let detail = |(index, thought): (usize, &Thought<'_>)| match thought {
             Thought::Modelled(part) => write_detail(part, index),
-            Thought::AsItCame(detail) => (*detail).clone(),
+            Thought::AsItCame(detail) => detail.clone(),
         };
         let details = thoughts.iter().enumerate().map(detail);
         message.insert("reasoning_details".to_owned(), details.collect());

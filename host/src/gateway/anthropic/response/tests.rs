@@ -5,6 +5,7 @@ use allos_plugin_api::{
 };
 
 use super::*;
+use crate::gateway::anthropic::vendor::unseal;
 
 fn reply(parts: Vec<Part>, finish: FinishReason) -> Value {
     let choices = vec![Choice::new(parts, finish)];
@@ -77,7 +78,7 @@ fn the_vendors_word_stays_where_it_is_anthropics_and_means_the_same() {
 }
 
 #[test]
-fn blocks_of_anthropics_own_are_there_and_those_of_others_are_not() {
+fn blocks_of_anthropics_own_are_there_and_those_of_others_are_sealed() {
     let raw = json!({ "type": "server_tool_use", "name": "web_search" });
     let part = |format: &str| {
         let format = format.to_owned();
@@ -87,8 +88,22 @@ fn blocks_of_anthropics_own_are_there_and_those_of_others_are_not() {
     };
     let message =
         reply(vec![part("anthropic-messages"), part("google-generate")], FinishReason::STOP);
-    assert_eq!(message["content"], json!([raw]));
+    assert_eq!(message["content"][0], raw);
+    let sealed = message["content"][1]["data"].as_str().unwrap();
+    assert_eq!(unseal(sealed), Some(part("google-generate")));
     assert_eq!(message["container"], json!({ "id": "container_1" }));
+}
+
+#[test]
+fn the_input_of_a_custom_tool_is_that_of_a_call() {
+    let custom = json!({ "name": "sql", "input": "SELECT 1" });
+    let raw = json!({ "id": "call_1", "type": "custom", "custom": custom });
+    let (format, provider_data) = ("openai-chat".to_owned(), ProviderData::new());
+    let part = Part::Vendor(VendorPart { format, raw, provider_data });
+    let call = json!({
+        "type": "tool_use", "id": "call_1", "name": "sql", "input": { "INVALID_JSON": "SELECT 1" },
+    });
+    assert_eq!(reply(vec![part], FinishReason::STOP)["content"], json!([call]));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use allos_plugin_api::{Finish, RefusalPart, VendorPart};
 
 use super::*;
+use crate::gateway::json::Path;
 
 #[test]
 fn a_plain_answer_has_the_shape_that_clients_expect() {
@@ -42,9 +43,21 @@ fn a_call_carries_its_signature_where_clients_keep_it() {
 fn what_a_vendor_ran_itself_is_neither_text_nor_a_call() {
     let raw = json!({ "type": "server_tool_use", "name": "web_search" });
     let format = "anthropic-messages".to_owned();
-    let vendor = Part::Vendor(VendorPart { format, raw, provider_data: ProviderData::new() });
-    let expected = json!({ "role": "assistant", "content": "a", "refusal": null });
-    assert_eq!(message(&[vendor, Part::text("a")]), expected);
+    let provider_data = ProviderData::from([(format.clone(), json!({ "container": "c" }))]);
+    let vendor = Part::Vendor(VendorPart { format, raw, provider_data });
+    let detail = json!({
+        "type": "vendor.trace",
+        "format": "anthropic-messages",
+        "data": { "type": "server_tool_use", "name": "web_search" },
+        "extra_content": { "anthropic-messages": { "container": "c" } },
+        "index": 0,
+    });
+    let expected = json!({
+        "role": "assistant", "content": "a", "refusal": null, "reasoning_details": [detail],
+    });
+    assert_eq!(message(&[vendor.clone(), Part::text("a")]), expected);
+    let chat = crate::gateway::openai::message::message(expected, Path::Body).unwrap();
+    assert_eq!(chat.content, [vendor, Part::text("a")]);
 }
 
 #[test]

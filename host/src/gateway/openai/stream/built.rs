@@ -272,7 +272,7 @@ impl Choice {
         Some(json!({ "reasoning_details": [detail] }))
     }
 
-    /// A part that comes whole. A vendor's own is left out, as in a reply in one piece.
+    /// A part that comes whole.
     fn part(&mut self, part: &Part) -> Option<Value> {
         match part {
             Part::Text(part) => Some(json!({ "content": part.text })),
@@ -280,8 +280,11 @@ impl Choice {
             Part::Image(part) => image(part).map(|image| json!({ "images": [image] })),
             Part::Audio(part) => Some(json!({ "audio": audio(part) })),
             Part::ToolCall(call) => Some(self.whole_call(tool_call(call))),
-            Part::Vendor(part) => match own_kind(part)? {
-                OwnKind::Detail => Some(json!({ "reasoning_details": [part.raw] })),
+            Part::Vendor(part) => match own_kind(part, self.details)? {
+                OwnKind::Detail(detail) => {
+                    self.details += 1;
+                    Some(json!({ "reasoning_details": [detail] }))
+                }
                 OwnKind::CustomCall => Some(self.whole_call(part.raw.clone())),
             },
             Part::Reasoning(part) => {
