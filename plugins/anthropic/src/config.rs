@@ -9,12 +9,11 @@
 
 use std::collections::BTreeMap;
 
+use allos_anthropic_messages::error;
 use allos_plugin_api::{
     ChatRequest, Host, HttpRequest, HttpResponse, ProviderConfig, ProviderError, Upstream,
 };
 use serde::Deserialize;
-
-use crate::error;
 
 /// Anthropic's own address, as its SDK takes it.
 const BASE_URL: &str = "https://api.anthropic.com";

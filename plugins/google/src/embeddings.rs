@@ -2,6 +2,7 @@
 //!
 //! - <https://ai.google.dev/api/embeddings>
 
+use allos_google_generate::{read_usage, resource};
 use allos_plugin_api::json::items;
 use allos_plugin_api::{
     EmbedInput, EmbedRequest, EmbedResponse, HttpResponse, ProviderError, Warnings,
@@ -9,7 +10,6 @@ use allos_plugin_api::{
 use serde_json::{Map, Value, json};
 
 use crate::models;
-use crate::response::read_usage;
 
 /// Members of a request that only Google has. In which form the client wants the numbers is the
 /// gateway's business.
@@ -24,7 +24,7 @@ pub(crate) fn write(request: &EmbedRequest) -> Result<(Value, Warnings), Provide
     let mut each = Map::new();
     warnings.keep_known(&request.extra, &MEMBERS, "", &mut each);
     each.remove("encoding_format");
-    each.insert("model".to_owned(), json!(models::resource(&request.model)));
+    each.insert("model".to_owned(), json!(resource(&request.model)));
     if let Some(dimensions) = request.dimensions {
         each.insert("outputDimensionality".to_owned(), json!(dimensions));
     }

@@ -1,8 +1,8 @@
 //! Google's Gemini API: `generateContent`, its stream, models, embeddings, token counts.
 //!
-//! The provider that `liballos_google.so` exports. Requests are written by `request.rs`,
-//! `messages.rs` and `schema.rs`; replies are read by `stream.rs` and `response.rs`, failures by
-//! `error.rs`. Connections, timeouts and retries are not its business.
+//! The provider that `liballos_google.so` exports. Requests are written and replies read by the crate
+//! `allos-google-generate`, which plugins of other services use too; this one knows the address, the
+//! key, the models and the embeddings. Connections, timeouts and retries are not its business.
 //!
 //! - <https://ai.google.dev/api/generate-content>
 //! - <https://ai.google.dev/api/all-methods>
@@ -10,34 +10,19 @@
 
 #![forbid(unsafe_code)]
 
-mod citations;
 mod embeddings;
-mod error;
-mod messages;
 mod models;
-mod parts;
-mod request;
-mod response;
-mod schema;
-mod stream;
 
+use allos_google_generate::{Reader, count, error, write};
 use allos_plugin_api::{
     ChatRequest, ChunkSink, EmbedRequest, EmbedResponse, Host, HttpRequest, HttpResponse, Model,
     Provider, ProviderConfig, ProviderError, ProviderResponse, TokenCount, Upstream, provider,
 };
 
-use crate::stream::Reader;
-
 /// The address that Google's own SDKs take.
 const BASE_URL: &str = "https://generativelanguage.googleapis.com";
 /// The variable that holds a key for it.
 const KEY_VARIABLE: &str = "GEMINI_API_KEY";
-/// The name of this vocabulary in parts and tools that only it has.
-const FORMAT: &str = "google-generate";
-/// The name of Google's reasoning.
-const REASONING_FORMAT: &str = "google-gemini-v1";
-/// Under which name a part keeps what Google wants to see again.
-const DATA: &str = "google";
 
 /// Gemini, with one key.
 #[derive(Debug)]
@@ -62,7 +47,7 @@ impl Provider for Google {
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ProviderResponse, ProviderError> {
-        let (body, warnings) = request::write(&request)?;
+        let (body, warnings) = write(&request)?;
         let path = models::path(&request.model, ":generateContent");
         let response = self.send(self.upstream.post(&path, body.to_string())).await?;
         response.read_whole(Reader::default(), warnings).await
@@ -73,7 +58,7 @@ impl Provider for Google {
         request: ChatRequest,
         chunks: &mut ChunkSink,
     ) -> Result<(), ProviderError> {
-        let (body, warnings) = request::write(&request)?;
+        let (body, warnings) = write(&request)?;
         let path = models::path(&request.model, ":streamGenerateContent?alt=sse");
         let request = self.upstream.post(&path, body.to_string());
         let response = self.send(request.header("accept", "text/event-stream")).await?;
@@ -111,7 +96,7 @@ impl Provider for Google {
     }
 
     async fn count_tokens(&self, request: ChatRequest) -> Result<TokenCount, ProviderError> {
-        let body = request::count(&request)?;
+        let body = count(&request)?;
         let path = models::path(&request.model, ":countTokens");
         let response = self.send(self.upstream.post(&path, body.to_string())).await?;
         models::read_count(response).await

@@ -1,4 +1,4 @@
-//! Models: their names in addresses, their generations, and what Google says of them.
+//! Models: their names in addresses, and what Google says of them.
 //!
 //! Google tells the limits of each model. The table here is for when it cannot be asked.
 //!
@@ -6,11 +6,10 @@
 //! - <https://ai.google.dev/api/tokens>
 //! - <https://ai.google.dev/gemini-api/docs/models>
 
+use allos_google_generate::{error, resource};
 use allos_plugin_api::json::{items, text, word};
 use allos_plugin_api::{HttpResponse, Limits, Model, ProviderError, TokenCount, escaped};
 use serde_json::Value;
-
-use crate::error;
 
 /// Limits by the start of a model's id. <https://ai.google.dev/gemini-api/docs/models>
 const LIMITS: [(&str, Limits); 13] = [
@@ -32,34 +31,6 @@ const LIMITS: [(&str, Limits); 13] = [
 /// What is known of a model without asking.
 pub(crate) fn limits(model: &str) -> Option<&'static Limits> {
     Limits::find(model.strip_prefix("models/").unwrap_or(model), &LIMITS)
-}
-
-/// Which generation a model is of: `(2, 5)`. Where the name does not tell, what such a model most
-/// likely takes.
-pub(crate) type Generation = (u32, u32);
-
-/// The first generation that thinks.
-pub(crate) const THINKS: Generation = (2, 5);
-/// The first generation that insists on thought signatures, and thinks by levels.
-pub(crate) const SIGNS: Generation = (3, 0);
-
-/// The generation of a model.
-pub(crate) fn generation(model: &str) -> Generation {
-    let name = model.strip_prefix("models/").unwrap_or(model);
-    let Some(rest) = name.strip_prefix("gemini-") else { return THINKS };
-    let number = rest.split('-').next().unwrap_or_default();
-    let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
-    match (major.parse(), minor.parse()) {
-        (Ok(major), Ok(minor)) => (major, minor),
-        _ if rest.ends_with("-latest") => SIGNS,
-        _ => THINKS,
-    }
-}
-
-/// A model's name as Google writes it: `models/gemini-2.5-flash`.
-pub(crate) fn resource(model: &str) -> String {
-    let is_whole = model.starts_with("models/") || model.starts_with("tunedModels/");
-    if is_whole { model.to_owned() } else { format!("models/{model}") }
 }
 
 /// The path of an operation of a model.
@@ -143,21 +114,6 @@ mod tests {
             ("models/../é", "/v1beta/models/..%2F%C3%A9:x"),
         ] {
             assert_eq!(path(model, ":x"), expected);
-        }
-    }
-
-    #[test]
-    fn a_generation_is_read_from_the_name() {
-        for (model, expected) in [
-            ("gemini-3-pro-preview", (3, 0)),
-            ("models/gemini-3.1-flash", (3, 1)),
-            ("gemini-2.5-pro", (2, 5)),
-            ("gemini-2.0-flash-exp", (2, 0)),
-            ("gemini-flash-latest", SIGNS),
-            ("gemma-3-27b-it", THINKS),
-            ("tunedModels/x", THINKS),
-        ] {
-            assert_eq!(generation(model), expected, "{model}");
         }
     }
 

@@ -15,7 +15,7 @@ use allos_plugin_api::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::models::{Generation, SIGNS};
+use crate::generation::{Generation, SIGNS};
 use crate::response::MADE_ID;
 use crate::{DATA, FORMAT, REASONING_FORMAT, parts};
 

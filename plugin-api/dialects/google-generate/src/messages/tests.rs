@@ -173,7 +173,7 @@ fn bytes_are_sent_inline_and_addresses_by_their_uri() {
     let expected = json!([
         { "inlineData": { "mimeType": "image/png", "data": "AAAA" } },
         { "fileData": { "mimeType": "image/jpeg", "fileUri": "https://example.com/a.JPG?x=1" } },
-        { "fileData": { "fileUri": format!("{}/v1beta/files/abc", crate::BASE_URL) } },
+        { "fileData": { "fileUri": "https://generativelanguage.googleapis.com/v1beta/files/abc" } },
         { "inlineData": { "mimeType": "audio/mpeg", "data": "BB==" } },
         { "inlineData": { "mimeType": "application/pdf", "data": "CC==" } },
     ]);

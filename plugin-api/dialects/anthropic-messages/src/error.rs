@@ -24,7 +24,7 @@ const TOO_LONG: [&str; 3] = ["prompt is too long", "exceed context limit", "cont
 const NOT_PAID: [&str; 2] = ["credit balance is too low", "api usage limits"];
 
 /// Adds what the body means to the error of a response that was not a success.
-pub(crate) fn refine(error: ProviderError) -> ProviderError {
+pub fn refine(error: ProviderError) -> ProviderError {
     let body = error.upstream_text().unwrap_or_default().to_owned();
     match serde_json::from_str(&body) {
         Ok(reply) => describe(error, &reply, &body),
@@ -33,7 +33,7 @@ pub(crate) fn refine(error: ProviderError) -> ProviderError {
 }
 
 /// The error that a reply or a frame is, although its status was a success.
-pub(crate) fn in_reply(reply: &Value, body: &str) -> Option<ProviderError> {
+pub fn in_reply(reply: &Value, body: &str) -> Option<ProviderError> {
     let is_error = reply["type"] == "error" || reply["error"].is_object();
     is_error.then(|| describe(ProviderError::in_reply(&Value::Null, body), reply, body))
 }

@@ -14,10 +14,10 @@ use allos_plugin_api::{ErrorKind, ProviderError};
 use serde_json::Value;
 
 /// The word for what does not exist.
-pub(crate) const NOT_FOUND: &str = "NOT_FOUND";
+pub const NOT_FOUND: &str = "NOT_FOUND";
 
 /// Adds what the body means to the error of a response that was not a success.
-pub(crate) fn refine(error: ProviderError) -> ProviderError {
+pub fn refine(error: ProviderError) -> ProviderError {
     let body = error.upstream_text().and_then(|text| serde_json::from_str(text).ok());
     match body.as_ref().and_then(find) {
         Some(object) => describe(error, object),
@@ -26,7 +26,7 @@ pub(crate) fn refine(error: ProviderError) -> ProviderError {
 }
 
 /// The error that a reply or a frame carries although its status was a success.
-pub(crate) fn in_reply(reply: &Value, body: &str) -> Option<ProviderError> {
+pub fn in_reply(reply: &Value, body: &str) -> Option<ProviderError> {
     let object = find(reply)?;
     Some(describe(ProviderError::in_reply(&object["code"], body), object))
 }

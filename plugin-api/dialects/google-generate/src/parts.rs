@@ -8,7 +8,6 @@ use allos_plugin_api::json::without_nulls;
 use allos_plugin_api::{Extra, Part, ProviderData, ProviderError, Source, Warnings};
 use serde_json::{Map, Value, json};
 
-use crate::BASE_URL;
 use crate::messages::signature_in;
 
 /// Media types by the end of a file's name, for clients that do not say them.
@@ -26,6 +25,8 @@ const MEDIA_TYPES: [(&str, &str); 12] = [
     ("mp4", "video/mp4"),
     ("webm", "video/webm"),
 ];
+/// Where the files are that Google holds. <https://ai.google.dev/api/files>
+const FILES: &str = "https://generativelanguage.googleapis.com/v1beta";
 /// What the gateway has read before.
 const READ: [&str; 1] = ["extra_content"];
 
@@ -63,7 +64,7 @@ pub(crate) fn media(
         }
         Source::Id(source) if source.id.contains("://") => Ok(file(&source.id, None)),
         Source::Id(source) if source.id.starts_with("files/") => {
-            Ok(file(&format!("{BASE_URL}/v1beta/{}", source.id), name.and_then(media_type)))
+            Ok(file(&format!("{FILES}/{}", source.id), name.and_then(media_type)))
         }
         Source::Id(_) => Err(refused("a file of another vendor, by its id,", place)),
         _ => Err(refused("content from a source of this kind", place)),

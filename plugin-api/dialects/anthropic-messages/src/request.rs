@@ -23,7 +23,7 @@ use crate::{FORMAT, messages, models, thinking};
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub enum Purpose {
     /// An answer in one piece.
     Answer,
     /// A stream.
@@ -88,10 +88,7 @@ const TOOL_MEMBERS: [&str; 6] = [
 const MAX_TOKENS: u64 = 4096;
 
 /// A request's body, and what of the request is ignored.
-pub(crate) fn write(
-    request: &ChatRequest,
-    purpose: Purpose,
-) -> Result<(String, Warnings), ProviderError> {
+pub fn write(request: &ChatRequest, purpose: Purpose) -> Result<(String, Warnings), ProviderError> {
     let own = |body: &&RawBody| body.dialect == Dialect::AnthropicMessages;
     match request.body.as_ref().filter(own) {
         Some(body) => Ok((as_it_came(body, &request.model, purpose)?, Warnings::default())),

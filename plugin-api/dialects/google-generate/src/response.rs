@@ -312,7 +312,7 @@ fn read_logprob(candidate: &Value) -> Option<TokenLogprob> {
 
 /// `usageMetadata`, from which Google leaves zeros out.
 /// <https://ai.google.dev/api/generate-content#UsageMetadata>
-pub(crate) fn read_usage(raw: &Value) -> Option<Usage> {
+pub fn read_usage(raw: &Value) -> Option<Usage> {
     raw.as_object().filter(|usage| !usage.is_empty())?;
     let count = |name: &str| raw[name].as_u64();
     let sum =

@@ -275,7 +275,7 @@ pub(crate) fn finish_reason(raw: &str) -> FinishReason {
 
 /// Reads a count of tokens.
 /// <https://platform.claude.com/docs/en/api/messages/count_tokens>
-pub(crate) async fn token_count(mut response: HttpResponse) -> Result<TokenCount, ProviderError> {
+pub async fn token_count(mut response: HttpResponse) -> Result<TokenCount, ProviderError> {
     let (reply, body) = response.read_json().await?;
     let Some(input_tokens) = reply["input_tokens"].as_u64() else {
         let error = ProviderError::malformed_reply("the upstream's count has no `input_tokens`");

@@ -20,7 +20,7 @@ use crate::response::{Answer, read_usage};
 
 /// Reads what is around the answers.
 #[derive(Debug, Default)]
-pub(crate) struct Reader {
+pub struct Reader {
     has_started: bool,
     answers: BTreeMap<u32, Answer>,
     /// Why the prompt was blocked.

@@ -16,7 +16,7 @@ use crate::response::{Content, finish_reason, usage};
 
 /// Reads what is around the content.
 #[derive(Debug, Default)]
-pub(crate) struct Reader {
+pub struct Reader {
     content: Content,
     has_started: bool,
     /// What was said last of each count.

@@ -13,11 +13,11 @@ use allos_plugin_api::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::models::{self, Generation, SIGNS, THINKS};
+use crate::generation::{self, Generation, SIGNS, THINKS};
 use crate::{FORMAT, messages, schema};
 
 /// The body of a request, and what of it is ignored.
-pub(crate) fn write(request: &ChatRequest) -> Result<(Value, Warnings), ProviderError> {
+pub fn write(request: &ChatRequest) -> Result<(Value, Warnings), ProviderError> {
     let mut warnings = Warnings::default();
     // All other parameters are Gemini's too.
     if request.parallel_tool_calls == Some(false) {
@@ -26,7 +26,7 @@ pub(crate) fn write(request: &ChatRequest) -> Result<(Value, Warnings), Provider
     if request.user.is_some() {
         warnings.ignore("user");
     }
-    let generation = models::generation(&request.model);
+    let generation = generation::generation(&request.model);
     let members = messages::write(&request.messages, generation, &mut warnings)?;
     let mut body = Body { members, config: config(request), warnings, generation };
     body.tools(request)?;
@@ -39,9 +39,9 @@ pub(crate) fn write(request: &ChatRequest) -> Result<(Value, Warnings), Provider
 }
 
 /// The body of a request to count the tokens of a prompt.
-pub(crate) fn count(request: &ChatRequest) -> Result<Value, ProviderError> {
+pub fn count(request: &ChatRequest) -> Result<Value, ProviderError> {
     let (mut body, _) = write(request)?;
-    body["model"] = json!(models::resource(&request.model));
+    body["model"] = json!(generation::resource(&request.model));
     Ok(json!({ "generateContentRequest": body }))
 }
 
