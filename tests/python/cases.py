@@ -17,8 +17,8 @@ def each(found):
     return pytest.mark.parametrize("vendor", found, ids=[vendor.name for vendor in found])
 
 
-each_vendor = each(vendors.ALL.values())
-each_with_a_key = each(vendor for vendor in vendors.ALL.values() if vendor.key)
+each_vendor = each(vendors.ALL)
+each_with_a_key = each(vendor for vendor in vendors.ALL if vendor.key)
 
 
 def model_of(vendor):

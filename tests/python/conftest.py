@@ -33,6 +33,7 @@ INSTANCE = """
 plugin = "{it.plugin}"
 base_url = "{upstream}{it.base}"
 options = {{ {it.options} }}
+passthrough = {it.passthrough}
 """
 KEY = 'api_key = "{key}"'
 
@@ -53,7 +54,7 @@ def upstream(running_upstream):
 def config(upstream):
     """All vendors, and those who want a key once more without one."""
     text = CONFIG.format(gateway_key=GATEWAY_KEY)
-    for it in vendors.ALL.values():
+    for it in vendors.ALL:
         text += INSTANCE.format(name=it.name, it=it, upstream=upstream.url)
         if it.key:
             text += KEY.format(key=UPSTREAM_KEY)

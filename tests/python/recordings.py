@@ -56,13 +56,12 @@ def folders():
     return [folder for folder in (OWN, corpus and pathlib.Path(corpus)) if folder]
 
 
-@functools.cache
-def of(vendor):
-    """All recordings of a vendor's APIs."""
+def of(vendor, apis=None):
+    """All recordings of a vendor's APIs, or of others that it reads."""
     files = [
         file
         for folder in folders()
-        for api in vendor.recordings
+        for api in apis or vendor.recordings
         for file in sorted((folder / api).glob("*json"))
     ]
     return [read(file, vendor) for file in files]
@@ -94,6 +93,11 @@ def answers(vendor):
     return [it for it in of(vendor) if it.is_answer and it.said]
 
 
+def answers_of_all(vendor):
+    """Also those of services that speak the vendor's dialect."""
+    return [it for it in of(vendor, vendor.recordings + vendor.services) if it.is_answer and it.said]
+
+
 def failures(vendor):
     return [it for it in of(vendor) if it.response.status != 200]
 
@@ -101,9 +105,9 @@ def failures(vendor):
 def chosen(find):
     """A parameter for each recording of each vendor that `find` finds; one that is skipped where
     there is none."""
-    found = [recording for vendor in vendors.ALL.values() for recording in find(vendor)]
+    found = [recording for vendor in vendors.ALL for recording in find(vendor)]
     if found:
-        return [pytest.param(recording, id=recording.name) for recording in found]
+        return [pytest.param(it, id=f"{it.vendor.name}-{it.name}") for it in found]
     reason = "no such recording: ALLOS_WIRE_CORPUS names no folder of recordings that has one"
     return [pytest.param(None, marks=pytest.mark.skip(reason=reason), id="none")]
 

@@ -10,7 +10,7 @@ from conftest import UPSTREAM_KEY
 from parts import Call, Image, Result, Text, called, only, text_of, thinking_of
 from talks import SCHEMA, OpenAiTalk
 
-OTHERS = [vendors.anthropic, vendors.google, vendors.ollama, vendors.responses]
+OTHERS = [vendor for vendor in vendors.ALL if vendor.base != vendors.openai.base]
 each_vendor = each(OTHERS)
 HELLO = {"messages": [{"role": "user", "content": "hello there, gateway"}]}
 CLASSES = {

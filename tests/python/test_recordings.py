@@ -19,7 +19,7 @@ def heard(said):
     return text_of(said), thinking_of(said), called(said)
 
 
-@pytest.mark.parametrize("recording", recordings.chosen(recordings.answers))
+@pytest.mark.parametrize("recording", recordings.chosen(recordings.answers_of_all))
 def test_an_anthropic_client_reads_a_recorded_answer(claude, upstream, recording):
     upstream.will_answer(recording.response)
     talk = AnthropicTalk(claude, recording.qualified)
@@ -28,7 +28,7 @@ def test_an_anthropic_client_reads_a_recorded_answer(claude, upstream, recording
     assert heard(talk.heard) == heard(recording.said)
 
 
-@pytest.mark.parametrize("recording", recordings.chosen(recordings.answers))
+@pytest.mark.parametrize("recording", recordings.chosen(recordings.answers_of_all))
 def test_an_openai_client_reads_a_recorded_answer(client, upstream, recording):
     upstream.will_answer(recording.response)
     streamed = recording.response.is_stream

@@ -105,7 +105,7 @@ def assert_comes_back(talk, vendor, parts, expected):
     each other, nor have they a place for what Anthropic ran itself."""
     parts, expected = sees_again(parts), sees_again(expected)
     parts = unmade(parts, expected)
-    if isinstance(talk, OpenAiTalk) and vendor in (vendors.anthropic, vendors.openai):
+    if isinstance(talk, OpenAiTalk) and vendor.base in (vendors.anthropic.base, vendors.openai.base):
         assert by_kind(parts) == by_kind(expected)
     else:
         assert parts == expected

@@ -37,7 +37,7 @@ class Upstream:
         self.received.append(request)
         path, _, _ = request.path.partition("?")
         vendor, path = path.removeprefix("/").split("/", 1)
-        fixed = vendors.ALL[vendor].fixed.get((request.method, f"/{path}"))
+        fixed = vendors.BY_BASE[vendor].fixed.get((request.method, f"/{path}"))
         if fixed:
             return fixed
         if request.method == "POST" and self.answers:

@@ -8,9 +8,11 @@ from parts import by_speaker, compact, joined, pieces, text_of
 
 name = "anthropic"
 recordings = ["anthropic-messages"]
+services = []
 model = "claude-sonnet-4-5"
 plugin = "anthropic"
 base = "/anthropic"
+passthrough = "true"
 options = ""
 key = ("x-api-key", "")
 turn = [

@@ -7,9 +7,11 @@ from parts import Call, Image, Own, Result, Text, Thought, by_speaker, joined, p
 
 name = "google"
 recordings = ["google-generate"]
+services = []
 model = "gemini-3-flash-preview"
 plugin = "google"
 base = "/google"
+passthrough = "true"
 options = ""
 key = ("x-goog-api-key", "")
 turn = [

@@ -5,9 +5,11 @@ from parts import Call, Image, Result, Text, Thought, by_speaker, joined, pieces
 
 name = "ollama"
 recordings = ["ollama-chat"]
+services = []
 model = "qwen3:8b"
 plugin = "ollama"
 base = "/ollama"
+passthrough = "true"
 options = ""
 key = None
 turn = [

@@ -10,9 +10,12 @@ from parts import by_speaker, compact, joined, pieces, text_of
 
 name = "openai"
 recordings = ["openai-chat"]
+services = ["compat-cerebras", "compat-deepseek", "compat-groq", "compat-mistral"]
+services += ["compat-ollama", "compat-openrouter", "compat-together"]
 model = "gpt-4o"
 plugin = "openai"
 base = "/openai/v1"
+passthrough = "true"
 options = ""
 key = ("authorization", "Bearer ")
 turn = [
@@ -101,7 +104,8 @@ def is_complete(response):
     """Whether a reply is a whole answer."""
     frames = response.frames() if response.is_stream else [response.json()]
     choices = [choice for frame in frames for choice in frame.get("choices") or []]
-    return any(choice.get("finish_reason") for choice in choices)
+    has_failed = any(frame.get("error") for frame in frames)
+    return not has_failed and any(choice.get("finish_reason") for choice in choices)
 
 
 def said(response):

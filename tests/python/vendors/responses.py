@@ -8,9 +8,11 @@ from parts import by_speaker, compact, joined, pieces, text_of
 
 name = "responses"
 recordings = ["openai-responses"]
+services = []
 model = "gpt-5"
 plugin = "openai"
 base = "/responses/v1"
+passthrough = "true"
 options = 'api = "responses"'
 key = ("authorization", "Bearer ")
 turn = [
