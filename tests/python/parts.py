@@ -109,5 +109,13 @@ def pieces(text):
     return [piece for piece in (text[:middle], text[middle:]) if piece]
 
 
+def arguments_of(text):
+    """The arguments of a call; None where it was cut off."""
+    try:
+        return json.loads(text or "{}")
+    except json.JSONDecodeError:
+        return None
+
+
 def compact(value):
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

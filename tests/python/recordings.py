@@ -95,7 +95,8 @@ def answers(vendor):
 
 def answers_of_all(vendor):
     """Also those of services that speak the vendor's dialect."""
-    return [it for it in of(vendor, vendor.recordings + vendor.services) if it.is_answer and it.said]
+    found = of(vendor, vendor.recordings + vendor.services)
+    return [recording for recording in found if recording.is_answer and recording.said]
 
 
 def failures(vendor):

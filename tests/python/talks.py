@@ -17,14 +17,15 @@ SCHEMA = {
 
 
 class OpenAiTalk:
-    """Through OpenAI's client."""
+    """Through OpenAI's client. It is not told of the tools, only the gateway is: its streams would
+    read a call's arguments when the next call begins, and some vendors stream calls side by side."""
 
     def __init__(self, client, model, tools=()):
         self.client = client
         self.messages = []
         self.settings = {"model": model}
         if tools:
-            self.settings["tools"] = [openai_tool(name) for name in tools]
+            self.settings["extra_body"] = {"tools": [openai_tool(name) for name in tools]}
 
     def instruct(self, text):
         self.messages.append({"role": "system", "content": text})
@@ -123,6 +124,6 @@ def anthropic_heard(block):
             return Text(block.text)
         case "thinking":
             return Thought(block.thinking)
-        case "tool_use":
+        case "tool_use" if "INVALID_JSON" not in block.input:
             return Call(block.id, block.name, block.input)
     return Thought()

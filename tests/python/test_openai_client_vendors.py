@@ -8,7 +8,7 @@ import vendors
 from cases import ANSWER, ASKED, each, model_of, streamed_or_not, written
 from conftest import UPSTREAM_KEY
 from parts import Call, Image, Result, Text, called, only, text_of, thinking_of
-from talks import SCHEMA, OpenAiTalk
+from talks import SCHEMA, OpenAiTalk, openai_tool
 
 OTHERS = [vendor for vendor in vendors.ALL if vendor.base != vendors.openai.base]
 each_vendor = each(OTHERS)
@@ -89,6 +89,16 @@ def test_calls_at_once_are_given_to_the_client_and_their_results_back(
     answer = talk.ask(streamed)
     assert (talk.heard, answer.choices[0].finish_reason) == (ANSWER, "stop")
     assert vendor.turns(upstream.last().body)[-1] == ("user", results)
+
+
+@each_vendor
+def test_streamed_calls_are_put_together_by_the_client(client, upstream, vendor):
+    upstream.will_answer(vendor.stream(vendor.turn))
+    tools = [openai_tool("weather")]
+    with client.chat.completions.stream(model=model_of(vendor), tools=tools, **HELLO) as stream:
+        message = stream.get_final_completion().choices[0].message
+    arguments = [call.function.parsed_arguments for call in message.tool_calls]
+    assert arguments == [call.arguments for call in only(Call, vendor.turn)]
 
 
 @streamed_or_not

@@ -97,7 +97,8 @@ def assert_answer(results, expected):
     """The results of tools, to the same calls where these had ids."""
     assert [it.text for it in results] == [it.text for it in expected]
     had_ids = [it.id is not None for it in expected]
-    assert [it.id for it, had in zip(results, had_ids) if had] == [it.id for it in expected if it.id]
+    ids = [it.id for it, had_id in zip(results, had_ids) if had_id]
+    assert ids == [it.id for it in expected if it.id]
 
 
 def assert_comes_back(talk, vendor, parts, expected):
@@ -105,7 +106,8 @@ def assert_comes_back(talk, vendor, parts, expected):
     each other, nor have they a place for what Anthropic ran itself."""
     parts, expected = sees_again(parts), sees_again(expected)
     parts = unmade(parts, expected)
-    if isinstance(talk, OpenAiTalk) and vendor.base in (vendors.anthropic.base, vendors.openai.base):
+    is_by_kind = vendor.base in (vendors.anthropic.base, vendors.openai.base)
+    if isinstance(talk, OpenAiTalk) and is_by_kind:
         assert by_kind(parts) == by_kind(expected)
     else:
         assert parts == expected

@@ -1,10 +1,8 @@
 """Anthropic's Messages API. <https://platform.claude.com/docs/en/api/messages>"""
 
-import json
-
 from exchange import events, reply
 from parts import Call, Image, Own, Result, Text, Thought
-from parts import by_speaker, compact, joined, pieces, text_of
+from parts import arguments_of, by_speaker, compact, joined, pieces, text_of
 
 name = "anthropic"
 recordings = ["anthropic-messages"]
@@ -173,7 +171,8 @@ def message(response):
                 whole["usage"] = {**whole["usage"], **frame.get("usage", {})}
     for index, written in inputs.items():
         if written:
-            whole["content"][index]["input"] = json.loads(written)
+            whole["content"][index]["input"] = arguments_of(written)
+    whole["content"] = [it for it in whole["content"] if it.get("input", {}) is not None]
     return whole
 
 

@@ -2,11 +2,9 @@
 <https://platform.openai.com/docs/api-reference/chat>
 """
 
-import json
-
 from exchange import events, reply
 from parts import Call, Image, Own, Result, Text, Thought
-from parts import by_speaker, compact, joined, pieces, text_of
+from parts import arguments_of, by_speaker, compact, joined, pieces, text_of
 
 name = "openai"
 recordings = ["openai-chat"]
@@ -163,11 +161,12 @@ def read(message):
         yield Thought(thought)
     yield from content(message.get("pieces") or message.get("content") or message.get("refusal"))
     for call in message.get("tool_calls") or []:
-        if "function" not in call:
+        function = call.get("function", {})
+        arguments = arguments_of(function.get("arguments"))
+        if function and arguments is not None:
+            yield Call(call["id"], function["name"], arguments)
+        else:
             yield Own(call)
-            continue
-        arguments = json.loads(call["function"].get("arguments") or "{}")
-        yield Call(call["id"], call["function"]["name"], arguments)
 
 
 def content(content):

@@ -1,10 +1,8 @@
 """OpenAI's Responses API. <https://platform.openai.com/docs/api-reference/responses>"""
 
-import json
-
 from exchange import events, reply
 from parts import Call, Image, Own, Result, Text, Thought
-from parts import by_speaker, compact, joined, pieces, text_of
+from parts import arguments_of, by_speaker, compact, joined, pieces, text_of
 
 name = "responses"
 recordings = ["openai-responses"]
@@ -186,8 +184,9 @@ def read(item):
             thought = Thought(text, data=item.get("encrypted_content"), id=item.get("id"))
             return [("assistant", thought)]
         case "function_call":
-            arguments = json.loads(item["arguments"])
-            return [("assistant", Call(item["call_id"], item["name"], arguments))]
+            arguments = arguments_of(item["arguments"])
+            call = Call(item["call_id"], item["name"], arguments)
+            return [] if arguments is None else [("assistant", call)]
         case "function_call_output":
             text = text_of(content(item["output"]))
             return [("user", Result(item["call_id"], text))]
