@@ -8,7 +8,7 @@ import pytest
 import recordings
 import vendors
 from cases import ANSWER, ASKED, each_vendor, model_of, streamed_or_not, written
-from parts import Call, Result, Text, Thought, only, text_of
+from parts import Call, Own, Result, Text, Thought, only, text_of
 from talks import AnthropicTalk, OpenAiTalk
 
 # What Google's page has for a call whose signature is not known.
@@ -103,7 +103,7 @@ def assert_answer(results, expected):
 
 def assert_comes_back(talk, vendor, parts, expected):
     """All of an answer, in its order. Messages of OpenAI's do not tell how kinds of parts follow
-    each other, nor have they a place for what Anthropic ran itself."""
+    each other; where the vendor's parts do not tell either, each kind is in its order."""
     parts, expected = sees_again(parts), sees_again(expected)
     parts = unmade(parts, expected)
     is_by_kind = vendor.base in (vendors.anthropic.base, vendors.openai.base)
@@ -134,4 +134,4 @@ def unmade(parts, expected):
 def by_kind(parts):
     texts = only(Text, parts)
     signatures = [text.signature for text in texts if text.signature]
-    return only(Thought, parts), text_of(texts), signatures, only(Call, parts)
+    return only(Thought, parts), text_of(texts), signatures, only(Call, parts), only(Own, parts)
