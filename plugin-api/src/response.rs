@@ -113,15 +113,23 @@ pub struct FinishReason {
     /// In the vendor's own word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
+    /// The stop sequence that was met, where the vendor tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_sequence: Option<String>,
 }
 
 impl FinishReason {
     /// Complete.
-    pub const STOP: Self = Self { unified: Finish::Stop, raw: None };
+    pub const STOP: Self = Self { unified: Finish::Stop, raw: None, stop_sequence: None };
+
+    /// A reason, and the vendor's word for it where there is one.
+    pub const fn of(unified: Finish, raw: Option<String>) -> Self {
+        Self { unified, raw, stop_sequence: None }
+    }
 
     /// A reason with the vendor's word for it.
     pub fn new(unified: Finish, raw: impl Into<String>) -> Self {
-        Self { unified, raw: Some(raw.into()) }
+        Self::of(unified, Some(raw.into()))
     }
 }
 

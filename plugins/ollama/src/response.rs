@@ -143,7 +143,7 @@ impl Reader {
             Some("length") => Finish::Length,
             Some(other) => Finish::from(other),
         };
-        FinishReason { unified, raw }
+        FinishReason::of(unified, raw)
     }
 }
 

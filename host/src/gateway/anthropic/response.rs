@@ -38,7 +38,7 @@ pub(super) fn message(response: &ProviderResponse, model: &str) -> Value {
         "model": response.model.as_deref().unwrap_or(model),
         "content": content,
         "stop_reason": stop_reason(reason, has_refused),
-        "stop_sequence": null,
+        "stop_sequence": reason.stop_sequence,
         "usage": usage(response.usage.as_ref()),
     });
     if let Some(container) = parts.iter().rev().find_map(container_of) {

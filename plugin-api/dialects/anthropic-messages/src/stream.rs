@@ -8,7 +8,9 @@
 //! - <https://platform.claude.com/docs/en/api/messages/create>
 
 use allos_plugin_api::json::{items, rest, text, word};
-use allos_plugin_api::{Dialect, Event, ProviderChunk, ProviderError, ReplyReader, Start};
+use allos_plugin_api::{
+    Dialect, Event, FinishReason, ProviderChunk, ProviderError, ReplyReader, Start,
+};
 use serde_json::{Map, Value};
 
 use crate::error;
@@ -21,7 +23,7 @@ pub struct Reader {
     has_started: bool,
     /// What was said last of each count.
     usage: Map<String, Value>,
-    stop_reason: Option<String>,
+    finish: Option<FinishReason>,
     container: Option<Value>,
     has_stopped: bool,
 }
@@ -43,7 +45,7 @@ impl ReplyReader for Reader {
         };
         self.start(reply, chunks);
         self.content(content, chunks);
-        if self.stop_reason.is_none() {
+        if self.finish.is_none() {
             return Err(ProviderError::malformed_reply(
                 "the upstream's reply has no `stop_reason`",
             ));
@@ -111,7 +113,8 @@ impl Reader {
     /// Notes what a message or its delta says of its end.
     fn note(&mut self, said: &Value) {
         if let Some(reason) = text(&said["stop_reason"]) {
-            self.stop_reason = Some(reason.to_owned());
+            let stop_sequence = word(&said["stop_sequence"]);
+            self.finish = Some(FinishReason { stop_sequence, ..finish_reason(reason) });
         }
         if said["container"].is_object() {
             self.container = Some(said["container"].clone());
@@ -128,11 +131,11 @@ impl Reader {
     }
 
     fn stop(&mut self, chunks: &mut Vec<ProviderChunk>) -> Result<(), ProviderError> {
-        let Some(reason) = self.stop_reason.take() else {
+        let Some(reason) = self.finish.take() else {
             return Err(ProviderError::truncated());
         };
         self.content.finish(self.container.as_ref(), chunks);
-        chunks.push(ProviderChunk::finish(finish_reason(&reason)));
+        chunks.push(ProviderChunk::finish(reason));
         self.has_stopped = true;
         Ok(())
     }

@@ -11,7 +11,13 @@ use allos_plugin_api::Annotation;
 use allos_plugin_api::json::{items, text, word};
 use serde_json::{Value, json};
 
-use crate::response::Text;
+/// A text so far.
+#[derive(Debug, Default)]
+pub(crate) struct Text {
+    pub(crate) index: u32,
+    pub(crate) said: String,
+    pub(crate) signature: Option<String>,
+}
 
 /// A source, and the words that it is a source of where they are told.
 #[derive(Debug, PartialEq)]

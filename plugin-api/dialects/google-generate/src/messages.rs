@@ -8,16 +8,16 @@
 //! - <https://ai.google.dev/gemini-api/docs/function-calling>
 //! - <https://ai.google.dev/gemini-api/docs/thought-signatures>
 
-use allos_plugin_api::json::{object, text};
+use allos_plugin_api::json::object;
 use allos_plugin_api::{
-    Extra, Message, Part, ProviderData, ProviderError, ReasoningPart, Role, TextPart, ToolCall,
-    ToolResult, Warnings,
+    Extra, Message, Part, ProviderError, ReasoningPart, Role, TextPart, ToolCall, ToolResult,
+    Warnings,
 };
 use serde_json::{Map, Value, json};
 
 use crate::generation::{Generation, SIGNS};
 use crate::response::MADE_ID;
-use crate::{DATA, FORMAT, REASONING_FORMAT, parts};
+use crate::{FORMAT, REASONING_FORMAT, parts};
 
 /// What Google's page on thought signatures has for calls whose signature is lost.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
@@ -136,7 +136,7 @@ impl Writer<'_> {
     fn said(&mut self, part: &Part) -> Result<Option<Value>, ProviderError> {
         let members = match part {
             Part::Text(part) => {
-                let members = signed(self.text(part), signature_in(&part.provider_data));
+                let members = signed(self.text(part), parts::signature_in(&part.provider_data));
                 if part.text.is_empty() && members.len() == 1 {
                     return Ok(None);
                 }
@@ -185,7 +185,8 @@ impl Writer<'_> {
         let arguments = call.arguments_object().map_err(|error| error.with_param(&self.place))?;
         let mut written = object([("name", json!(call.name)), ("args", Value::Object(arguments))]);
         keep_id(&call.id, &mut written);
-        let signature = call.signature.as_deref().or_else(|| signature_in(&call.provider_data));
+        let signature =
+            call.signature.as_deref().or_else(|| parts::signature_in(&call.provider_data));
         Ok(signed(object([("functionCall", Value::Object(written))]), signature))
     }
 
@@ -291,11 +292,6 @@ fn signed(mut members: Map<String, Value>, signature: Option<&str>) -> Map<Strin
     let signature = signature.map(|signature| ("thoughtSignature".to_owned(), json!(signature)));
     members.extend(signature);
     members
-}
-
-/// The signature that a part brings back.
-pub(crate) fn signature_in(data: &ProviderData) -> Option<&str> {
-    text(data.get(DATA)?.get("thought_signature")?)
 }
 
 fn keep_id(id: &str, members: &mut Map<String, Value>) {

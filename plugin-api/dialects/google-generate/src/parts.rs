@@ -4,11 +4,11 @@
 //! - <https://ai.google.dev/gemini-api/docs/file-input-methods>
 //! - <https://ai.google.dev/gemini-api/docs/document-processing>
 
-use allos_plugin_api::json::without_nulls;
+use allos_plugin_api::json::{text, without_nulls};
 use allos_plugin_api::{Extra, Part, ProviderData, ProviderError, Source, Warnings};
 use serde_json::{Map, Value, json};
 
-use crate::messages::signature_in;
+use crate::DATA;
 
 /// Media types by the end of a file's name, for clients that do not say them.
 const MEDIA_TYPES: [(&str, &str); 12] = [
@@ -95,4 +95,9 @@ fn media_type(name: &str) -> Option<&'static str> {
 
 fn refused(what: &str, place: &str) -> ProviderError {
     ProviderError::unsupported(format_args!("{what} in {place}"))
+}
+
+/// The signature that a part brings back.
+pub(crate) fn signature_in(data: &ProviderData) -> Option<&str> {
+    text(data.get(DATA)?.get("thought_signature")?)
 }

@@ -18,7 +18,7 @@ use allos_plugin_api::{
 };
 use serde_json::{Value, json};
 
-use crate::citations::{self, Citation};
+use crate::citations::{self, Citation, Text};
 use crate::{DATA, FORMAT, REASONING_FORMAT};
 
 /// How the ids begin that this plugin gives to calls that have none. Google never sees them.
@@ -44,14 +44,6 @@ enum Open {
     Text,
     /// The reasoning of this index.
     Reasoning(u32),
-}
-
-/// A text so far.
-#[derive(Debug, Default)]
-pub(crate) struct Text {
-    pub(crate) index: u32,
-    pub(crate) said: String,
-    signature: Option<String>,
 }
 
 impl Answer {

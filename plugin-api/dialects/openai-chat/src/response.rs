@@ -310,7 +310,7 @@ fn finish_reason(raw: Option<String>, has_calls: bool) -> FinishReason {
         Some(other) => Finish::from(other),
     };
     let unified = if has_calls && unified == Finish::Stop { Finish::ToolCalls } else { unified };
-    FinishReason { unified, raw }
+    FinishReason::of(unified, raw)
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ impl Reader {
             None | Some("completed") => {
                 let is_tools = self.answer.calls_tools;
                 let unified = if is_tools { Finish::ToolCalls } else { Finish::Stop };
-                Ok(FinishReason { unified, raw: status.map(str::to_owned) })
+                Ok(FinishReason::of(unified, status.map(str::to_owned)))
             }
             Some("incomplete") => {
                 let reason = json::text(&response["incomplete_details"]["reason"]);

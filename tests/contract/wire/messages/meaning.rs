@@ -57,6 +57,7 @@ pub(super) fn reply(message: &Value) -> Value {
         "role": message["role"],
         "content": blocks(&without_nulls(&message["content"])),
         "stop_reason": message["stop_reason"],
+        "stop_sequence": message["stop_sequence"],
         "container": message["container"],
         "usage": counts,
     }))

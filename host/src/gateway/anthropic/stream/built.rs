@@ -97,7 +97,7 @@ impl BuiltFrames {
         self.close_call();
         let mut delta = json!({
             "stop_reason": stop_reason(&self.finish, self.has_refused),
-            "stop_sequence": null,
+            "stop_sequence": self.finish.stop_sequence,
         });
         if let Some(container) = self.container.take() {
             delta["container"] = container;

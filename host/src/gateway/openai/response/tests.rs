@@ -102,6 +102,6 @@ fn tokens_that_were_not_reported_are_absent() {
 
 #[test]
 fn a_finish_that_nobody_knows_keeps_its_word() {
-    let reason = FinishReason { unified: Finish::Other("paused".to_owned()), raw: None };
+    let reason = FinishReason::of(Finish::Other("paused".to_owned()), None);
     assert_eq!(finish_reason(&reason), "paused");
 }

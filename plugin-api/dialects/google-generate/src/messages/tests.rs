@@ -1,8 +1,9 @@
 //! Roles, calls and their results, signatures and media in `contents`.
 
-use allos_plugin_api::{ImagePart, Source, VendorPart};
+use allos_plugin_api::{ImagePart, ProviderData, Source, VendorPart};
 
 use super::*;
+use crate::DATA;
 
 fn written(messages: &[Message], generation: Generation) -> (Value, Vec<String>) {
     let mut warnings = Warnings::default();
