@@ -168,7 +168,9 @@ def said(answer):
 def turns(body):
     """Who said what in a request."""
     said = [("system", [Text(body["instructions"])])] if body.get("instructions") else []
-    for item in body["input"]:
+    asked = body["input"]
+    items = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
+    for item in items:
         said += [(role, [part]) for role, part in read(item)]
     return by_speaker(said)
 
