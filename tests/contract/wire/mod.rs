@@ -15,6 +15,7 @@ mod meaning;
 mod messages;
 mod openai_dialect;
 mod recording;
+mod round_trip;
 mod said;
 mod second_lane;
 mod variations;

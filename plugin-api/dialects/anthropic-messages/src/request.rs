@@ -182,8 +182,9 @@ impl Body {
         let choice = choice.map(tool_choice).transpose()?;
         let choice = choice.or_else(|| one_at_a_time.then(|| json!({ "type": "auto" })));
         if let Some(mut choice) = choice {
-            if one_at_a_time && choice["type"] != "none" {
-                choice["disable_parallel_tool_use"] = json!(true);
+            let can_call = choice["type"] != "none";
+            if let (true, Value::Object(choice)) = (one_at_a_time && can_call, &mut choice) {
+                choice.insert("disable_parallel_tool_use".to_owned(), json!(true));
             }
             self.set("tool_choice", choice);
         }

@@ -151,9 +151,11 @@ impl Writer<'_> {
                 return Ok(None);
             }
             _ => {
-                let signature = parts::signature(part).map(str::to_owned);
-                let Value::Object(members) = self.media(part)? else { return Ok(None) };
-                signed(members, signature.as_deref())
+                let Ok(Value::Object(members)) = self.media(part) else {
+                    self.warnings.ignore("what a model made in earlier answers, of no known type");
+                    return Ok(None);
+                };
+                signed(members, parts::signature(part))
             }
         };
         Ok(Some(Value::Object(members)))

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use allos_plugin_api::{
     Annotation, Extra, FilePart, ImagePart, Message, Part, ProviderError, ReasoningPart, Role,
-    Source, ToolCall, ToolResult, VendorObject, VendorPart, Warnings, json,
+    Source, ToolCall, ToolResult, VendorPart, Warnings, json,
 };
 use serde_json::{Map, Value, json};
 
@@ -249,9 +249,9 @@ impl Writer<'_> {
             Part::Image(part) => (self.image(part)?, &part.extra),
             Part::File(part) => (self.file(part)?, &part.extra),
             Part::Audio(_) => return Err(self.refused("sound")),
-            Part::Vendor(VendorPart { format, raw, .. }) => {
-                let object = VendorObject { format: format.clone(), raw: raw.clone() };
-                return object.in_words_of(FORMAT, "content").cloned();
+            Part::Vendor(part) if part.format == FORMAT => return Ok(part.raw.clone()),
+            Part::Vendor(part) => {
+                return Err(self.refused(&format!("content in the words of {}", part.format)));
             }
             _ => return Err(self.refused("content that is the model's, or of an unknown kind,")),
         };

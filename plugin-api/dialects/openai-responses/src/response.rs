@@ -153,7 +153,7 @@ impl Answer {
     ) {
         let Some(piece) = self.piece(place, false, events) else { return };
         if number >= piece.annotations {
-            piece.annotations = number + 1;
+            piece.annotations = number.saturating_add(1);
             let (index, annotation) = (piece.part, read_annotation(raw));
             events.push(Event::Annotation(AnnotationAdded { index, annotation }));
         }

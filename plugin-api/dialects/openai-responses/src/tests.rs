@@ -486,3 +486,14 @@ fn a_tool_of_the_vendors_that_the_client_must_run_finishes_so() {
         assert_eq!(response.tool_calls().count(), 0);
     }
 }
+
+#[test]
+fn no_place_of_a_remark_is_too_far_away() {
+    let remark = json!({
+        "type": "response.output_text.annotation.added", "annotation_index": u64::MAX,
+        "annotation": { "type": "url_citation" },
+    });
+    let (mut reader, mut chunks) = (Reader::default(), Vec::new());
+    reader.frame("", &remark, "", &mut chunks).unwrap();
+    assert!(matches!(chunks.last().unwrap().event, Event::Annotation(_)));
+}

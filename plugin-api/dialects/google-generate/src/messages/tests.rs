@@ -194,6 +194,16 @@ fn an_image_of_a_tool_is_in_its_result_where_gemini_takes_that() {
 }
 
 #[test]
+fn what_the_model_made_and_cannot_be_told_again_is_left_out_with_a_warning() {
+    let bytes = part(&json!({ "type": "audio", "source": { "type": "data", "base64": "AAAA" } }));
+    let spoken = Message::new(Role::Assistant, vec![bytes.clone(), Part::text("a")]);
+    let (members, warnings) = written(&[Message::user("say it"), spoken], SIGNS);
+    assert_eq!(members["contents"][1]["parts"], json!([{ "text": "a" }]));
+    assert_eq!(warnings.len(), 1);
+    assert!(refused(&[Message::new(Role::User, vec![bytes])]).contains("media type"));
+}
+
+#[test]
 fn what_gemini_cannot_express_is_refused_with_its_place() {
     let mut unnamed = result("c", vec![]);
     if let Part::ToolResult(result) = &mut unnamed.content[0] {
