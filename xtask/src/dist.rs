@@ -64,13 +64,14 @@ fn build_host(workspace: &Workspace) -> Result<(), Failure> {
 }
 
 /// A plugin is small where it is linked as a whole, which cargo does only for a library that is
-/// built as nothing else.
+/// built as nothing else, and where it is compiled to be: it waits for its vendor, not for itself.
 fn build_plugin(workspace: &Workspace, plugin: &str) -> Result<(), Failure> {
     run(workspace
         .cargo()
         .args(["rustc", "--release", "--lib", "--crate-type", "cdylib"])
         .args(["--config", "profile.release.lto = 'fat'"])
         .args(["--config", "profile.release.codegen-units = 1"])
+        .args(["--config", "profile.release.opt-level = 's'"])
         .args(["--package", &format!("allos-{plugin}")]))
 }
 
