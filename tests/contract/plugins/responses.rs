@@ -213,6 +213,27 @@ async fn the_same_holds_for_a_stream_in_pieces_of_any_size() {
     }
 }
 
+/// A program of the model's that calls a function waits for the result under its own name.
+#[tokio::test]
+async fn the_result_of_a_call_that_a_program_made_names_the_program() {
+    let caller = json!({ "type": "program", "caller_id": "call_0" });
+    let program = json!({
+        "id": "cm_0", "type": "program", "call_id": "call_0", "code": "f()", "fingerprint": "f",
+    });
+    let call = json!({
+        "id": "fc_1", "type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}",
+        "status": "in_progress", "caller": caller,
+    });
+    let output = json!([program, call]);
+    let served = before(Reply::json(200, &response("completed", &output))).await;
+    let answer = served.post(CHAT, &request(&json!([question()]))).await;
+    let message = answer.json()["choices"][0]["message"].clone();
+    let result = json!({ "role": "tool", "tool_call_id": "call_1", "content": "7" });
+    served.post(CHAT, &request(&json!([question(), message, result]))).await;
+    let sent = served.asked()["input"].clone();
+    assert_eq!((&sent[1], &sent[2]["caller"], &sent[3]["caller"]), (&program, &caller, &caller));
+}
+
 #[tokio::test]
 async fn a_call_of_a_custom_tool_goes_there_and_back() {
     let output = json!([{ "type": "custom_tool_call", "id": "ctc_0", "call_id": "call_0",

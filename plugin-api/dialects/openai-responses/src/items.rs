@@ -31,8 +31,9 @@ pub(crate) fn write(
     stores: bool,
     warnings: &mut Warnings,
 ) -> Result<Vec<Value>, ProviderError> {
-    let (place, items, custom) = (String::new(), Vec::new(), BTreeSet::new());
-    let mut writer = Writer { stores, warnings, place, items, custom };
+    let (place, items) = (String::new(), Vec::new());
+    let (custom, callers) = (BTreeSet::new(), BTreeMap::new());
+    let mut writer = Writer { stores, warnings, place, items, custom, callers };
     for (at, message) in messages.iter().enumerate() {
         writer.place = format!("messages[{at}]");
         writer.message(message)?;
@@ -48,6 +49,8 @@ struct Writer<'a> {
     items: Vec<Value>,
     /// The ids of calls whose input is text.
     custom: BTreeSet<String>,
+    /// The programs that called functions, by the ids of the calls.
+    callers: BTreeMap<String, Value>,
 }
 
 /// An item of an answer that goes back.
@@ -164,7 +167,11 @@ impl Writer<'_> {
                 Some(item) => (with_data(item, data), false),
                 None => return Ok(()),
             },
-            Part::ToolCall(call) => (with_data(self.call(call), data), false),
+            Part::ToolCall(call) => {
+                let program = Some(&data["caller"]).filter(|it| it["type"] == "program");
+                self.callers.extend(program.map(|it| (call.id.clone(), it.clone())));
+                (with_data(self.call(call), data), false)
+            }
             Part::ToolResult(result) => (self.result(result)?, true),
             Part::Vendor(part) if part.format == FORMAT => (part.raw.clone(), true),
             Part::Vendor(part) if is_custom_call(part) => {
@@ -239,7 +246,12 @@ impl Writer<'_> {
             result.content.iter().map(|part| self.part(part)).collect::<Result<_, _>>()?;
         let is_custom = self.custom.contains(&result.tool_call_id);
         let kind = if is_custom { "custom_tool_call_output" } else { "function_call_output" };
-        Ok(json!({ "type": kind, "call_id": result.tool_call_id, "output": joined(content) }))
+        Ok(json::without_nulls(json!({
+            "type": kind,
+            "call_id": result.tool_call_id,
+            "output": joined(content),
+            "caller": self.callers.get(&result.tool_call_id),
+        })))
     }
 
     /// A part of a message that is not the model's.
