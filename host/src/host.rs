@@ -74,7 +74,8 @@ impl HostBuilder {
         }
         let cache_dir = self.cache_dir.or_else(|| self.config.cache_dir.clone());
         let client = services::client()?;
-        let loader = Loader::new(self.config.plugin_dirs.clone(), cache_dir);
+        let loader = Loader::new(self.config.plugin_dirs.clone(), cache_dir)
+            .trust(self.config.trust.clone());
         let (report, plugins) = loader.load().await;
         let instances = make_instances(&self.config, &plugins, &client).await;
         let registry = ProviderRegistry::new(instances, self.config.routes);

@@ -15,6 +15,7 @@ impl PluginFolder {
     pub(crate) fn with(libraries: &[&str]) -> Self {
         let folder = Self(tempfile::tempdir().expect("a temporary folder"));
         std::fs::create_dir(folder.plugins()).expect("a folder for plugins");
+        set_mode(&folder.plugins(), 0o755);
         for library in libraries {
             folder.add_as(library, &file_name(library));
         }
@@ -28,12 +29,16 @@ impl PluginFolder {
 
     /// Copies any file into the folder of plugins.
     pub(crate) fn copy(&self, from: &Path, file_name: &str) {
-        std::fs::copy(from, self.plugins().join(file_name)).expect("a copy of a library");
+        let copy = self.plugins().join(file_name);
+        std::fs::copy(from, &copy).expect("a copy of a library");
+        set_mode(&copy, 0o755);
     }
 
     /// Writes a file into the folder of plugins.
     pub(crate) fn write(&self, file_name: &str, bytes: &[u8]) {
-        std::fs::write(self.plugins().join(file_name), bytes).expect("a file in the folder");
+        let file = self.plugins().join(file_name);
+        std::fs::write(&file, bytes).expect("a file in the folder");
+        set_mode(&file, 0o644);
     }
 
     /// Writes `allos.toml`, and tells where it is.
@@ -69,6 +74,13 @@ impl PluginFolder {
             .await
             .expect("a host, whatever its plugins do")
     }
+}
+
+/// Sets permissions, so that a test does not depend on the umask.
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    let permissions = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(path, permissions).expect("permissions can be set");
 }
 
 /// The name that a library's file has on this platform.

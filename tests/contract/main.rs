@@ -24,5 +24,6 @@ mod process;
 mod streams;
 mod terminal;
 mod tidy;
+mod trust;
 mod upstream;
 mod wire;

@@ -74,6 +74,12 @@ impl Failure {
         self
     }
 
+    /// Says what the message is about, before it.
+    pub(super) fn about(mut self, what: &str) -> Self {
+        self.message = self.message.map(|message| format!("{what}: {message}"));
+        self
+    }
+
     /// The exit code.
     pub(super) fn exit(&self) -> Exit {
         self.exit

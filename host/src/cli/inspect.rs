@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{one_line, write, write_json};
-use crate::loader::{Refusal, read_descriptor};
+use crate::loader::{ContentHash, Refusal, identify};
 
 const TRUST: &str = "an in-process plugin is fully trusted: it can do whatever the host can";
 
@@ -27,18 +27,19 @@ pub(super) struct Arguments {
 #[derive(Debug, Serialize)]
 struct Inspected<'a> {
     file: String,
+    sha256: ContentHash,
     #[serde(flatten)]
     descriptor: &'a Descriptor,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let file = arguments.path.to_string_lossy().into_owned();
-    let descriptor =
-        read_descriptor(&arguments.path).map_err(|refusal| refused(&file, &refusal))?;
+    let (descriptor, sha256) =
+        identify(&arguments.path).map_err(|refusal| refused(&file, &refusal))?;
     if arguments.json {
-        return write_json(&Inspected { file, descriptor: &descriptor });
+        return write_json(&Inspected { file, sha256, descriptor: &descriptor });
     }
-    write(&describe(&file, &descriptor))
+    write(&describe(&file, sha256, &descriptor))
 }
 
 fn refused(file: &str, refusal: &Refusal) -> Failure {
@@ -50,10 +51,11 @@ fn refused(file: &str, refusal: &Refusal) -> Failure {
     }
 }
 
-fn describe(file: &str, descriptor: &Descriptor) -> String {
+fn describe(file: &str, sha256: ContentHash, descriptor: &Descriptor) -> String {
     let absent = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let facts = [
         ("file", file.to_owned()),
+        ("sha-256", sha256.to_string()),
         ("name", descriptor.name.clone()),
         ("version", descriptor.plugin_version.clone()),
         ("abi version", descriptor.abi_version.to_string()),

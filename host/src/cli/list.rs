@@ -9,7 +9,8 @@ use super::Global;
 use super::failure::Failure;
 use super::output::{note, one_line, write_json, write_table};
 use super::start::{folders, load_config};
-use crate::loader::{Candidate, CandidateState, Loader, Refusal};
+use crate::config::Config;
+use crate::loader::{Candidate, CandidateState, LoadReport, Loader, Refusal};
 
 /// How every plugin runs for now.
 pub(super) const MODE: &str = "in-process";
@@ -33,25 +34,42 @@ struct Row<'a> {
     stage: Option<&'static str>,
     reason: Option<&'a str>,
     hint: Option<&'a str>,
+    warnings: &'a [String],
 }
 
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
     let config = load_config(global, None)?;
-    let report = Loader::new(config.plugin_dirs.clone(), config.cache_dir.clone()).examine();
-    for warning in &report.warnings {
-        note(&format!("warning: {}", one_line(warning)));
-    }
+    let report = examine(&config);
     let rows: Vec<Row> = report.candidates.iter().map(row).collect();
     if arguments.json {
         return write_json(&rows);
     }
     if rows.is_empty() {
-        note(&format!("no plugin in {}", one_line(&folders(&config))));
-        note("hint: put a plugin there, or name a folder that holds some with --plugin-dir");
         return Ok(());
     }
     let header = ["FILE", "NAME", "VERSION", "ABI", "MODE", "STATE", "REASON"];
-    write_table(header, rows.iter().map(Row::cells))
+    write_table(header, rows.iter().zip(&report.candidates).map(|(row, file)| row.cells(file)))
+}
+
+/// What the files in the plugin folders tell. What is about no single file is said on stderr.
+pub(super) fn examine(config: &Config) -> LoadReport {
+    let loader = Loader::new(config.plugin_dirs.clone(), config.cache_dir.clone());
+    let report = loader.trust(config.trust.clone()).examine();
+    for warning in &report.warnings {
+        note(&format!("warning: {}", one_line(warning)));
+    }
+    if report.candidates.is_empty() {
+        note(&format!("no plugin in {}", one_line(&folders(config))));
+        note("hint: put a plugin there, or name a folder that holds some with --plugin-dir");
+    }
+    report
+}
+
+/// Why a file is refused, with what is to be done, and what else should be known of it.
+pub(super) fn explanation(candidate: &Candidate) -> String {
+    let refused = candidate.refusal().map(ToString::to_string);
+    let warnings = candidate.warnings().iter().map(|warning| format!("warning: {warning}"));
+    refused.into_iter().chain(warnings).collect::<Vec<_>>().join("; ")
 }
 
 fn row(candidate: &Candidate) -> Row<'_> {
@@ -71,11 +89,12 @@ fn row(candidate: &Candidate) -> Row<'_> {
         stage: refusal.map(|it| it.stage().as_str()),
         reason: refusal.map(Refusal::reason),
         hint: refusal.and_then(Refusal::hint),
+        warnings: candidate.warnings(),
     }
 }
 
 impl Row<'_> {
-    fn cells(&self) -> [String; 7] {
+    fn cells(&self, candidate: &Candidate) -> [String; 7] {
         let text = |text: Option<&str>| text.unwrap_or("-").to_owned();
         let state = if self.state == "candidate" { "ready to load" } else { self.state };
         [
@@ -85,13 +104,7 @@ impl Row<'_> {
             self.abi_version.map_or_else(|| "-".to_owned(), |version| version.to_string()),
             self.mode.to_owned(),
             state.to_owned(),
-            self.explanation(),
+            explanation(candidate),
         ]
-    }
-
-    fn explanation(&self) -> String {
-        let (Some(stage), Some(reason)) = (self.stage, self.reason) else { return String::new() };
-        let hint = self.hint.map(|hint| format!(" (hint: {hint})"));
-        format!("{stage}: {reason}{}", hint.unwrap_or_default())
     }
 }

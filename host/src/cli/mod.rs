@@ -14,6 +14,7 @@ mod models;
 mod output;
 mod serve;
 mod start;
+mod trust;
 
 use std::future::Future;
 use std::io::Write;
@@ -85,6 +86,9 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Show the models of the providers
     Models(models::Arguments),
+    /// Say which plugins are trusted, and check them
+    #[command(subcommand)]
+    Trust(trust::Action),
     /// Check the configuration, or print an example of one
     #[command(subcommand)]
     Config(config::Action),
@@ -100,6 +104,7 @@ impl CommandLine {
             Command::List(arguments) => list::run(&global, &arguments),
             Command::Inspect(arguments) => inspect::run(&arguments),
             Command::Models(arguments) => wait_for(models::run(&global, &arguments)),
+            Command::Trust(action) => trust::run(&global, &action),
             Command::Config(action) => wait_for(config::run(&global, &action)),
         }
     }

@@ -10,6 +10,7 @@ mod error;
 mod locate;
 mod name;
 mod secret;
+mod trust;
 mod values;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use error::{ConfigError, Position};
 pub use locate::LoadOptions;
 pub use name::{InvalidName, ModelRef, ProviderName};
 pub use secret::{SecretError, SecretSource};
+pub use trust::{TrustConfig, TrustPolicy, TrustedKey};
 pub use values::parse_listen;
 
 /// A whole configuration.
@@ -38,6 +40,8 @@ pub struct Config {
     pub plugin_dirs: Vec<PathBuf>,
     /// Where staged copies of plugins live, if not in the user's cache.
     pub cache_dir: Option<PathBuf>,
+    /// Which files of the plugin folders may be used.
+    pub trust: TrustConfig,
     /// The HTTP surface.
     pub gateway: GatewayConfig,
     /// The provider instances that are configured, by name.
@@ -125,13 +129,18 @@ impl Config {
             let span = span_of(text, ["gateway", "listen"]);
             ConfigError::new(message).at(text, span).in_file(file)
         })?;
+        config.trust.check().map_err(|message| {
+            let span = span_of(text, ["trust", "policy"]);
+            ConfigError::new(message).at(text, span).in_file(file)
+        })?;
         config.anchor(file.parent().unwrap_or(Path::new("")));
         config.file = Some(file.to_owned());
         Ok(config)
     }
 
     fn anchor(&mut self, folder: &Path) {
-        for path in self.plugin_dirs.iter_mut().chain(self.cache_dir.as_mut()) {
+        let own = self.cache_dir.as_mut().into_iter().chain([&mut self.trust.lock]);
+        for path in self.plugin_dirs.iter_mut().chain(own) {
             *path = folder.join(&*path);
         }
         let secrets = self
@@ -157,6 +166,7 @@ impl Default for Config {
             file: None,
             plugin_dirs: vec![PathBuf::from("plugins")],
             cache_dir: None,
+            trust: TrustConfig::default(),
             gateway: GatewayConfig::default(),
             providers: BTreeMap::new(),
             routes: BTreeMap::new(),

@@ -34,6 +34,11 @@ fn the_example_states_the_defaults() {
     assert_eq!(config.gateway.listen, default.listen);
     assert_eq!(config.gateway.max_body_bytes, default.max_body_bytes);
     assert_eq!(config.gateway.shutdown, default.shutdown);
+    let trust = TrustConfig::default();
+    assert_eq!(config.trust.policy, trust.policy);
+    assert_eq!(config.trust.lock, Path::new("etc").join(trust.lock));
+    assert_eq!(config.trust.allow_writable, trust.allow_writable);
+    assert_eq!(config.trust.allow_downgrade, trust.allow_downgrade);
     let (stated, default) = (&config.providers["openai"], InstanceConfig::default());
     assert_eq!(stated.timeout, default.timeout);
     assert_eq!(stated.idle_timeout, default.idle_timeout);
@@ -42,7 +47,7 @@ fn the_example_states_the_defaults() {
 
 #[test]
 fn the_example_names_every_key() {
-    for table in ["", "[gateway]\n", "[providers.x]\n"] {
+    for table in ["", "[trust]\n", "[gateway]\n", "[providers.x]\n"] {
         let error = error(&format!("{table}zzzzzzzzzzzzzzzzzzzzzzzz = 1"));
         let (_, known) = error.split_once("known here: ").unwrap();
         for key in known.trim_end_matches(')').split(", ") {
@@ -210,4 +215,22 @@ fn options_reach_the_plugin_as_json() {
 fn header_names_are_lower_case() {
     let instance = instance("[providers.x]\nheaders = { X-Team = 'a' }");
     assert_eq!(instance.headers.keys().collect::<Vec<_>>(), ["x-team"]);
+}
+
+#[test]
+fn trust_is_a_policy_with_what_it_needs() {
+    let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+    let text = format!("[trust]\npolicy = \"signed\"\nkeys = [\"{key}\"]\nlock = \"/locks/a\"\n");
+    let trust = parse(&text).unwrap().trust;
+    assert_eq!(trust.policy, TrustPolicy::Signed);
+    assert_eq!(trust.keys[0].to_string(), key);
+    assert_eq!(trust.lock, Path::new("/locks/a"));
+    for (text, words) in [
+        ("policy = \"signed\"", "etc/allos.toml:2:10: the policy \"signed\" needs a key (hint: "),
+        ("policy = \"none\"", "etc/allos.toml:2:10: unknown policy (hint: write \"open\""),
+        ("keys = [\"RWQf6\"]", "etc/allos.toml:2:8: not a public key of minisign (hint: "),
+    ] {
+        let error = error(&format!("[trust]\n{text}\n"));
+        assert!(error.starts_with(words), "{error}");
+    }
 }

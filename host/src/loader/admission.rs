@@ -4,6 +4,7 @@
 //! reason. Which stages there are, and in which order, is in `loader`.
 
 use std::collections::HashMap;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use allos_plugin_api::Descriptor;
 use super::candidate::{Candidate, CandidateState, ContentHash, LoadStage, Reason, Refusal};
 use super::loaded::LoadedPlugin;
 use super::scan::FoundFile;
+use super::trust::{Trust, Voucher};
 
 /// One stage: its name, and what it does.
 pub(super) type Step = (LoadStage, fn(&mut Admission, &mut Session) -> Result<(), Reason>);
@@ -22,8 +24,12 @@ pub(super) struct Admission {
     pub(super) path: PathBuf,
     /// The bytes of the file, read once; emptied when they are staged.
     pub(super) content: Vec<u8>,
+    /// What the system said of the file that was read, while it was open.
+    pub(super) opened: Option<Metadata>,
     pub(super) descriptor: Option<Arc<Descriptor>>,
     pub(super) hash: Option<ContentHash>,
+    pub(super) voucher: Option<Voucher>,
+    pub(super) warnings: Vec<String>,
     /// The private copy, which is what is opened.
     pub(super) staged: Option<PathBuf>,
     pub(super) module: Option<PluginRef>,
@@ -32,6 +38,7 @@ pub(super) struct Admission {
 /// What the stages know beyond the file at hand.
 pub(super) struct Session {
     pub(super) cache_dir: PathBuf,
+    pub(super) trust: Trust,
     /// The modules of contents that are open already.
     pub(super) opened: HashMap<ContentHash, PluginRef>,
     /// Which file has which name.
@@ -41,9 +48,10 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(cache_dir: &Path) -> Self {
+    pub(super) fn new(cache_dir: &Path, trust: Trust) -> Self {
         Self {
             cache_dir: cache_dir.to_owned(),
+            trust,
             opened: HashMap::new(),
             names: HashMap::new(),
             loaded: Vec::new(),
@@ -54,11 +62,22 @@ impl Session {
 
 impl Admission {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, content: Vec::new(), descriptor: None, hash: None, staged: None, module: None }
+        Self {
+            path,
+            content: Vec::new(),
+            opened: None,
+            descriptor: None,
+            hash: None,
+            voucher: None,
+            warnings: Vec::new(),
+            staged: None,
+            module: None,
+        }
     }
 
     fn end(self, state: CandidateState) -> Candidate {
-        Candidate { path: self.path, state, descriptor: self.descriptor, hash: self.hash }
+        let Self { path, descriptor, hash, voucher, warnings, .. } = self;
+        Candidate { path, state, descriptor, hash, voucher, warnings }
     }
 }
 

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use allos_plugin_api::Descriptor;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::file_name;
+use super::trust::Voucher;
 
 /// The most of a text from a plugin that a message shows, in characters.
 const SHOWN: usize = 400;
@@ -21,6 +23,8 @@ pub struct Candidate {
     pub(super) state: CandidateState,
     pub(super) descriptor: Option<Arc<Descriptor>>,
     pub(super) hash: Option<ContentHash>,
+    pub(super) voucher: Option<Voucher>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// What became of a file.
@@ -58,9 +62,19 @@ impl Candidate {
         self.descriptor.as_deref()
     }
 
-    /// The hash of its content, if it got as far as being staged.
+    /// The hash of its content, if it could be read and is a plugin.
     pub fn hash(&self) -> Option<ContentHash> {
         self.hash
+    }
+
+    /// Why it may be used, if it may.
+    pub fn voucher(&self) -> Option<&Voucher> {
+        self.voucher.as_ref()
+    }
+
+    /// What an operator should know of it although it may be used, one line each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }
 
@@ -84,6 +98,8 @@ pub enum LoadStage {
     Scan,
     /// Reading what it states about itself, without running it.
     Descriptor,
+    /// Judging who can change it, and the operator's policy.
+    Trust,
     /// Copying it to a private place.
     Stage,
     /// Opening the copy, which runs its code.
@@ -98,6 +114,7 @@ impl LoadStage {
         match self {
             Self::Scan => "scan",
             Self::Descriptor => "descriptor",
+            Self::Trust => "trust",
             Self::Stage => "stage",
             Self::Open => "open",
             Self::Register => "register",
@@ -171,29 +188,69 @@ impl Reason {
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(without_controls(&hint.into()));
         self
+    }
+
+    /// The same, of another thing than the file.
+    pub(super) fn about(self, what: &str) -> Self {
+        Self { text: one_line(&format!("{what}: {}", self.text)), ..self }
+    }
+}
+
+impl fmt::Display for Reason {
+    /// Without the hint.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
     }
 }
 
 fn one_line(text: &str) -> String {
     let mut characters = text.trim().chars();
     let shown = characters.by_ref().take(SHOWN);
-    let mut line: String =
-        shown.map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    let mut line = without_controls(&shown.collect::<String>());
     if characters.next().is_some() {
         line.push('…');
     }
     line
 }
 
+/// A text that keeps to its line, whatever a file's name or a plugin's version put into it.
+pub(super) fn without_controls(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
 /// The SHA-256 of a file's content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct ContentHash([u8; 32]);
 
 impl ContentHash {
     pub(super) fn of(content: &[u8]) -> Self {
         Self(Sha256::digest(content).into())
+    }
+}
+
+impl From<ContentHash> for String {
+    fn from(hash: ContentHash) -> Self {
+        hash.to_string()
+    }
+}
+
+impl TryFrom<String> for ContentHash {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let mut hash = [0; 32];
+        let is_hexadecimal = text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if text.len() != 2 * hash.len() || !is_hexadecimal {
+            return Err("not a SHA-256, which is 64 hexadecimal digits");
+        }
+        for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits).unwrap_or_default();
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| "not a SHA-256")?;
+        }
+        Ok(Self(hash))
     }
 }
 
@@ -217,6 +274,8 @@ mod tests {
             state: CandidateState::Quarantined(Refusal::new(LoadStage::Descriptor, reason)),
             descriptor: None,
             hash: None,
+            voucher: None,
+            warnings: Vec::new(),
         };
         assert_eq!(
             candidate.to_string(),
@@ -235,6 +294,11 @@ mod tests {
     #[test]
     fn a_hash_is_shown_as_sha_256_sum_shows_it() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(ContentHash::of(b"").to_string(), empty);
+        let hash = ContentHash::of(b"");
+        assert_eq!(hash.to_string(), empty);
+        assert_eq!(ContentHash::try_from(empty.to_uppercase()), Ok(hash));
+        for text in ["", &empty[1..], &"é".repeat(32), &"+1".repeat(32)] {
+            ContentHash::try_from(text.to_owned()).unwrap_err();
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Reads the file once, bounded, and looks for the descriptor in its link section. Nothing in the
 //! file is run. What comes out was checked as far as it can be without opening the library.
 
+use std::fs::Metadata;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,46 +12,50 @@ use allos_plugin_api::{Descriptor, DescriptorError, MACH_O_SECTION, SECTION, is_
 use object::{FileKind, Object, ObjectSection, ObjectSegment};
 
 use super::admission::{Admission, Session};
-use super::candidate::{LoadStage, Reason, Refusal};
+use super::candidate::{ContentHash, LoadStage, Reason, Refusal};
 use super::{elf, libraries, target};
 use crate::io_reason::io_reason;
 
 /// The largest library that is read, in bytes.
 const MAX_LIBRARY: u64 = 512 * 1024 * 1024;
 
-/// Reads what a plugin file states about itself, without running it.
+/// Reads what a plugin file states about itself and the hash of its content, without running it.
 ///
 /// # Errors
 ///
 /// Where the file could not be loaded by this host, as far as that can be told without opening it.
-pub fn read_descriptor(path: &Path) -> Result<Descriptor, Refusal> {
+pub fn identify(path: &Path) -> Result<(Descriptor, ContentHash), Refusal> {
+    let identity = |content: &[u8]| Ok((descriptor_of(content)?, ContentHash::of(content)));
     read(path)
-        .and_then(|content| descriptor_of(&content))
+        .and_then(|(content, _)| identity(&content))
         .map_err(|reason| Refusal::new(LoadStage::Descriptor, reason))
 }
 
 /// The stage.
 pub(super) fn describe(admission: &mut Admission, _: &mut Session) -> Result<(), Reason> {
-    admission.content = read(&admission.path)?;
+    let (content, facts) = read(&admission.path)?;
+    (admission.content, admission.opened) = (content, Some(facts));
     admission.descriptor = Some(Arc::new(descriptor_of(&admission.content)?));
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Reason> {
+/// The content, and what the system says of the file that it was read from.
+fn read(path: &Path) -> Result<(Vec<u8>, Metadata), Reason> {
     let unreadable = |error| {
         Reason::new(format!("it cannot be read: {}", io_reason(&error)))
             .hint("check the file and its permissions")
     };
     let mut content = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
+    let facts = file.metadata().map_err(unreadable)?;
+    if !facts.is_file() {
         return Err(Reason::new("it is not a file").hint("name a plugin's library"));
     }
     file.take(MAX_LIBRARY + 1).read_to_end(&mut content).map_err(unreadable)?;
     if content.len() as u64 > MAX_LIBRARY {
         return Err(Reason::new("larger than 512 MiB").hint("build it with `--release`"));
     }
-    Ok(content)
+    Ok((content, facts))
 }
 
 fn descriptor_of(content: &[u8]) -> Result<Descriptor, Reason> {

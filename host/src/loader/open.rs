@@ -1,4 +1,4 @@
-//! The fourth stage: the private copy is opened, which runs its code.
+//! The fifth stage: the private copy is opened, which runs its code.
 //!
 //! The one place of the host that is unsafe. A library is opened with `libloading`, its header is
 //! found by name, and `abi_stable` compares the layout of everything behind it with this host's

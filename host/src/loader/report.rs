@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::candidate::{Candidate, CandidateState};
+use super::file_name;
 
 /// What the loader found, and what it did with it.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +35,9 @@ impl LoadReport {
             tracing::warn!("{warning}");
         }
         for candidate in &self.candidates {
+            for warning in candidate.warnings() {
+                tracing::warn!("{}: {warning}", file_name(candidate.path()));
+            }
             if candidate.refusal().is_some() {
                 tracing::warn!("{candidate}");
             } else {

@@ -1,4 +1,4 @@
-//! The third stage: a private copy under the name of its content, which is what is opened.
+//! The fourth stage: a private copy under the name of its content, which is what is opened.
 //!
 //! Overwriting a library that is mapped crashes the process, and renaming another over it makes
 //! `dlopen` return the old one. So nothing is opened where an operator puts files. The bytes that
@@ -11,7 +11,7 @@ use std::io::{Error, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::admission::{Admission, Session};
+use super::admission::{Admission, Session, found};
 use super::candidate::{ContentHash, Reason};
 use crate::io_reason::io_reason;
 
@@ -45,8 +45,7 @@ fn temporary_name() -> String {
 /// The stage.
 pub(super) fn stage(admission: &mut Admission, session: &mut Session) -> Result<(), Reason> {
     let content = std::mem::take(&mut admission.content);
-    let hash = ContentHash::of(&content);
-    admission.hash = Some(hash);
+    let hash = found(admission.hash)?;
     admission.staged = Some(store(&session.cache_dir, hash, &content)?);
     Ok(())
 }

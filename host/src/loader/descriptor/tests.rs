@@ -182,8 +182,8 @@ fn statements_that_cannot_be_loaded_are_refused() {
 #[test]
 fn a_file_that_cannot_be_read_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let folder_itself = read_descriptor(folder.path()).unwrap_err().to_string();
+    let folder_itself = identify(folder.path()).unwrap_err().to_string();
     assert!(folder_itself.contains("descriptor: it is not a file"), "{folder_itself}");
-    let missing = read_descriptor(&folder.path().join("x.so")).unwrap_err().to_string();
+    let missing = identify(&folder.path().join("x.so")).unwrap_err().to_string();
     assert!(missing.contains("it cannot be read: no such file or folder"), "{missing}");
 }
