@@ -17,15 +17,14 @@ SCHEMA = {
 
 
 class OpenAiTalk:
-    """Through OpenAI's client. It is not told of the tools, only the gateway is: its streams would
-    read a call's arguments when the next call begins, and some vendors stream calls side by side."""
+    """Through OpenAI's client."""
 
     def __init__(self, client, model, tools=()):
         self.client = client
         self.messages = []
         self.settings = {"model": model}
         if tools:
-            self.settings["extra_body"] = {"tools": [openai_tool(name) for name in tools]}
+            self.settings["tools"] = [openai_tool(name) for name in tools]
 
     def instruct(self, text):
         self.messages.append({"role": "system", "content": text})

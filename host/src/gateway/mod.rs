@@ -17,6 +17,7 @@ mod access;
 mod answer;
 mod anthropic;
 mod body;
+mod call_by_call;
 mod closing;
 mod error;
 mod health;

@@ -2,8 +2,7 @@
 //!
 //! Clients of this dialect expect one block after the other, so at most one is open. A text or a
 //! thought gives way to whatever begins; it goes on in a block of its own where there is more of it.
-//! A tool call does not: its input must stay in one piece, so what comes beside it waits until it is
-//! complete. What a vendor must see again comes with the end of a part, in the signature of a
+//! A tool call does not: its input stays in one piece. What a vendor must see again comes with the end of a part, in the signature of a
 //! thinking block or in a redacted block behind any other. Usage is known last, so the end of the
 //! message waits for the end of the stream.
 
@@ -22,6 +21,7 @@ use crate::gateway::anthropic::response::{
 };
 use crate::gateway::anthropic::usage::{stop_reason, usage};
 use crate::gateway::anthropic::vendor::{behind_call, behind_text, container};
+use crate::gateway::call_by_call::CallByCall;
 
 /// The events of one stream.
 pub(super) struct BuiltFrames {
@@ -37,8 +37,7 @@ pub(super) struct BuiltFrames {
     /// What is known of thoughts and calls that are not complete, by the index of the part.
     thoughts: BTreeMap<u32, ReasoningPart>,
     calls: BTreeMap<u32, ToolCall>,
-    /// What came beside a tool call, in order.
-    waiting: Vec<(u32, Event)>,
+    in_turn: CallByCall,
 }
 
 /// What the open block is, and the part that it belongs to.
@@ -69,7 +68,7 @@ impl BuiltFrames {
             open: None,
             thoughts: BTreeMap::new(),
             calls: BTreeMap::new(),
-            waiting: Vec::new(),
+            in_turn: CallByCall::default(),
         }
     }
 
@@ -82,8 +81,8 @@ impl BuiltFrames {
             Event::Finish(reason) => self.finish = reason.clone(),
             event => {
                 self.begin();
-                if let Some(part) = part_of(event) {
-                    self.take(part, event.clone());
+                for event in self.in_turn.take(event) {
+                    self.write(event);
                 }
             }
         }
@@ -134,21 +133,6 @@ impl BuiltFrames {
             "usage": usage(self.usage.as_ref()),
         });
         self.blocks.event(&json!({ "type": "message_start", "message": message }));
-    }
-
-    /// Writes an event, or lets it wait while another part's call is open.
-    fn take(&mut self, part: u32, event: Event) {
-        let is_beside = |open: Open| open.kind == Kind::Call && open.part != part;
-        if self.open.is_some_and(is_beside) {
-            self.waiting.push((part, event));
-            return;
-        }
-        self.write(event);
-        if self.open.is_none_or(|open| open.kind != Kind::Call) && !self.waiting.is_empty() {
-            for (part, event) in std::mem::take(&mut self.waiting) {
-                self.take(part, event);
-            }
-        }
     }
 
     fn write(&mut self, event: Event) {
@@ -293,24 +277,6 @@ impl BuiltFrames {
         if container.is_some() {
             self.container = container;
         }
-    }
-}
-
-/// The part that an event is about.
-fn part_of(event: &Event) -> Option<u32> {
-    match event {
-        Event::TextDelta(delta) | Event::ReasoningDelta(delta) | Event::RefusalDelta(delta) => {
-            Some(delta.index)
-        }
-        Event::TextStart(start) => Some(start.index),
-        Event::ReasoningStart(start) => Some(start.index),
-        Event::ToolCallStart(start) => Some(start.index),
-        Event::ToolCallDelta(delta) => Some(delta.index),
-        Event::TextEnd(end) | Event::ReasoningEnd(end) | Event::ToolCallEnd(end) => Some(end.index),
-        Event::Annotation(added) => Some(added.index),
-        Event::Signature(signature) => Some(signature.index),
-        Event::Part(whole) => Some(whole.index),
-        _ => None,
     }
 }
 

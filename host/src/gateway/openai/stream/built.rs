@@ -13,6 +13,7 @@ use allos_plugin_api::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::gateway::call_by_call::CallByCall;
 use crate::gateway::openai::reasoning::{is_opaque, write_detail};
 use crate::gateway::openai::response::{
     annotation, audio, extra_content, finish_reason, image, logprobs, tool_call, usage,
@@ -35,6 +36,7 @@ pub(super) struct BuiltFrames {
 #[derive(Default)]
 struct Choice {
     has_role: bool,
+    in_turn: CallByCall,
     calls: u32,
     details: usize,
     open: BTreeMap<u32, Open>,
@@ -56,24 +58,25 @@ impl BuiltFrames {
         Self { id, created, model, include_usage, usage: None, choices }
     }
 
-    /// The frame of a chunk; empty where it has none.
+    /// The frames of a chunk; there may be none.
     pub(super) fn chunk(&mut self, chunk: &ProviderChunk) -> Vec<u8> {
         let number = chunk.choice;
-        let choice = self.choices.entry(number).or_default();
-        let delta = match &chunk.event {
-            Event::Start(start) => return self.start(number, start),
+        match &chunk.event {
+            Event::Start(start) => self.start(number, start),
             Event::Usage(reported) => {
                 self.usage = Some(reported.clone());
-                return Vec::new();
+                Vec::new()
             }
-            Event::Finish(reason) => return self.finish(number, reason),
-            Event::Logprobs(tokens) => {
-                return self.frame(number, json!({}), Some(logprobs(tokens)), None);
+            Event::Finish(reason) => self.finish(number, reason),
+            Event::Logprobs(tokens) => self.frame(number, json!({}), Some(logprobs(tokens)), None),
+            event => {
+                let choice = self.choices.entry(number).or_default();
+                let ready = choice.in_turn.take(event);
+                let deltas: Vec<Value> =
+                    ready.iter().filter_map(|event| choice.delta(event)).collect();
+                self.frames(number, deltas)
             }
-            Event::Part(whole) => choice.part(&whole.part),
-            event => choice.delta(event),
-        };
-        delta.map_or_else(Vec::new, |delta| self.frame(number, delta, None, None))
+        }
     }
 
     /// The last frame, where the client asked for usage and the provider told it.
@@ -103,12 +106,14 @@ impl BuiltFrames {
         let mut deltas: Vec<Value> =
             open.into_values().filter_map(|open| choice.close(open)).collect();
         deltas.extend(choice.seen_again.take().map(|data| json!({ "extra_content": data })));
-        let mut bytes = Vec::new();
-        for delta in deltas {
-            bytes.extend(self.frame(number, delta, None, None));
-        }
+        let mut bytes = self.frames(number, deltas);
         bytes.extend(self.frame(number, json!({}), None, Some(finish_reason(reason))));
         bytes
+    }
+
+    /// A frame for each delta.
+    fn frames(&mut self, number: u32, deltas: Vec<Value>) -> Vec<u8> {
+        deltas.into_iter().flat_map(|delta| self.frame(number, delta, None, None)).collect()
     }
 
     fn frame(
@@ -192,6 +197,7 @@ impl Choice {
                 None
             }
             Event::ReasoningEnd(end) | Event::ToolCallEnd(end) => self.end(end),
+            Event::Part(whole) => self.part(&whole.part),
             Event::TextEnd(end) => {
                 let data = extra_content(None, &end.provider_data, &Map::new());
                 self.seen_again = data.or(self.seen_again.take());

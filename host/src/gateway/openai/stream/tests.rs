@@ -112,6 +112,45 @@ fn tool_calls_are_numbered_among_themselves_and_keep_their_signature() {
 }
 
 #[test]
+fn calls_that_come_side_by_side_are_written_one_after_the_other() {
+    let start = |index, id: &str| {
+        let (id, name) = (id.to_owned(), "f".to_owned());
+        Event::ToolCallStart(ToolCallStart { index, id, name, ..ToolCallStart::default() }).into()
+    };
+    let more = |index, arguments: &str| {
+        Event::ToolCallDelta(ToolCallDelta { index, arguments: arguments.to_owned() }).into()
+    };
+    let end = |index| Event::ToolCallEnd(PartEnd::new(index)).into();
+    let signature = Signature { index: 2, signature: "s".to_owned() };
+    let frames = written(
+        [
+            start(0, "a"),
+            start(1, "b"),
+            more(0, "{"),
+            more(1, "{}"),
+            start(2, "c"),
+            Event::Signature(signature).into(),
+            end(2),
+            more(0, "}"),
+            end(0),
+            end(1),
+            ProviderChunk::finish(FinishReason::STOP),
+        ],
+        false,
+    );
+    let deltas = deltas(&frames);
+    let pieces = deltas.iter().filter_map(|delta| delta.pointer("/tool_calls/0"));
+    let pieces: Vec<_> = pieces
+        .map(|call| (call["index"].as_u64(), call["function"]["arguments"].as_str()))
+        .collect();
+    let of = |index, arguments| (Some(index), Some(arguments));
+    let expected =
+        [of(0, ""), of(0, "{"), of(0, "}"), of(1, ""), of(1, "{}"), of(2, ""), of(2, "")];
+    assert_eq!(pieces, expected);
+    assert_eq!(frames[frames.len() - 2]["choices"][0]["finish_reason"], "stop");
+}
+
+#[test]
 fn what_belongs_to_texts_is_said_once_however_many_there_are() {
     let end = |index, id: &str| {
         let provider_data = [("vendor".to_owned(), json!({ "id": id }))].into();
