@@ -177,7 +177,8 @@ impl Answer {
         }
     }
 
-    /// More of a piece of reasoning. Pieces are apart by an empty line.
+    /// More of a piece of reasoning. Pieces are apart by an empty line. Of a summary and the words
+    /// that it is a summary of, a client gets what comes first; the vendor gets both back.
     pub(crate) fn thought(
         &mut self,
         at: u64,
@@ -187,6 +188,9 @@ impl Answer {
         events: &mut Vec<Event>,
     ) {
         let Some(thought) = self.reasoning_at(at) else { return };
+        if thought.said.iter().any(|((kind, _), length)| *kind != place.0 && *length > 0) {
+            return;
+        }
         let (index, length) = (thought.part, thought.said.entry(place).or_default());
         let begins = *length == 0;
         let Some(text) = said.beyond(length) else { return };
