@@ -15,6 +15,7 @@ impl PluginFolder {
     pub(crate) fn with(libraries: &[&str]) -> Self {
         let folder = Self(tempfile::tempdir().expect("a temporary folder"));
         std::fs::create_dir(folder.plugins()).expect("a folder for plugins");
+        set_mode(folder.path(), 0o755);
         set_mode(&folder.plugins(), 0o755);
         for library in libraries {
             folder.add_as(library, &file_name(library));

@@ -1,14 +1,23 @@
 //! Whole folders through the stages. Libraries that can really be opened are in the contract tests.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::descriptor::tests::library;
 use super::*;
+
+/// Permissions, whatever the umask.
+pub(super) fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
 
 /// A folder with these files, and a loader for it.
 fn folder(files: &[(&str, Vec<u8>)]) -> (tempfile::TempDir, Loader) {
     let folder = tempfile::tempdir().unwrap();
+    set_mode(folder.path(), 0o755);
     for (name, content) in files {
-        let name = format!("{name}{}", std::env::consts::DLL_SUFFIX);
-        std::fs::write(folder.path().join(name), content).unwrap();
+        let file = folder.path().join(format!("{name}{}", std::env::consts::DLL_SUFFIX));
+        std::fs::write(&file, content).unwrap();
+        set_mode(&file, 0o644);
     }
     let cache = folder.path().join("cache");
     let loader = Loader::new(vec![folder.path().to_owned()], Some(cache));

@@ -1,16 +1,12 @@
 //! Permissions, locks and signatures of small files. Whole plugins are in the contract tests.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use super::super::descriptor::tests::library;
+use super::super::tests::set_mode;
 use super::*;
-
-/// Permissions, whatever the umask.
-fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-}
 
 /// A folder `plugins` in a folder of its own, with a file `a.so`.
 fn file() -> (tempfile::TempDir, PathBuf, PathBuf) {
@@ -19,6 +15,7 @@ fn file() -> (tempfile::TempDir, PathBuf, PathBuf) {
     let file = folder.join("a.so");
     fs::create_dir(&folder).unwrap();
     fs::write(&file, "").unwrap();
+    set_mode(place.path(), 0o755);
     set_mode(&folder, 0o755);
     set_mode(&file, 0o644);
     (place, folder, file)
