@@ -1,6 +1,6 @@
 //! All of it: a host is built from a configuration and plugin folders, and then answers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use allos_plugin_api::{Preset, ProviderError};
 
 use crate::config::{Config, InstanceConfig};
 use crate::loader::{LoadReport, LoadedPlugin, Loader};
-use crate::provider::{PluginThread, ProviderHandle};
+use crate::provider::ProviderHandle;
 use crate::registry::{Instantiation, ProviderRegistry, Target, instantiate};
 use crate::services;
 
@@ -125,21 +125,18 @@ async fn make_instances(
     client: &reqwest::Client,
 ) -> Vec<ProviderHandle> {
     let names = || plugins.iter().map(|plugin| plugin.name.as_str());
-    let threads: HashMap<&str, Arc<PluginThread>> =
-        names().map(|name| (name, PluginThread::new(name))).collect();
     let unconfigured = InstanceConfig::default();
     let mut wanted: BTreeMap<&str, &InstanceConfig> =
         names().map(|name| (name, &unconfigured)).collect();
     wanted.extend(config.providers.iter().map(|(name, config)| (name.as_str(), config)));
     let runtime = tokio::runtime::Handle::current();
+    let containment = &config.containment;
     let making = wanted.into_iter().map(|(name, config)| {
-        let plugin = find_plugin(name, config, plugins);
-        let thread = plugin.and_then(|(plugin, _)| threads.get(plugin.name.as_str()));
         instantiate(Instantiation {
             name,
             config,
-            plugin,
-            thread: thread.cloned(),
+            plugin: find_plugin(name, config, plugins),
+            containment,
             runtime: runtime.clone(),
             client: client.clone(),
         })

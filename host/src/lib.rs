@@ -46,5 +46,5 @@ mod services;
 pub use config::Config;
 pub use host::{Host, HostBuilder, HostError};
 pub use loader::LoadReport;
-pub use provider::{ChunkStream, InstanceState, ProviderHandle};
+pub use provider::{ChunkStream, InstanceState, InstanceStatus, ProviderHandle};
 pub use registry::{ProviderRegistry, Target};

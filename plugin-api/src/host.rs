@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::boundary::frames::Frames as RawFrames;
-use crate::boundary::payload;
+use crate::boundary::{self, payload};
 use crate::error::{ErrorKind, MAX_ERROR_BODY, ProviderError};
 use crate::frames::{FrameDecoder, Frames};
 
@@ -74,6 +74,14 @@ impl Host {
     pub fn log(&self, level: LogLevel, message: impl fmt::Display) {
         if self.0.log_enabled(level as u8) {
             self.0.log(level as u8, RStr::from_str(&message.to_string()));
+        }
+    }
+
+    /// Has the host count a panic that no caller will hear of.
+    pub(crate) fn report_panic(&self, message: &str) {
+        if let Ok(message) = payload::encode(message) {
+            // The host counts at once, so there is nothing to wait for; an older one has no count.
+            drop(self.0.call(RStr::from_str(boundary::REPORT_PANIC), message));
         }
     }
 

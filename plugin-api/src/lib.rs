@@ -41,8 +41,9 @@
 //!
 //! # Blocking and runtimes
 //!
-//! Calls run on a thread that the host made for the plugin. A call that blocks it delays the
-//! plugin's other calls, and nobody else's. There is no tokio context in a plugin: use
+//! Calls run on a thread that the host made for the instance. A call that blocks it delays the
+//! instance's other calls, and nobody else's; one that blocks for seconds is reported as a fault,
+//! and so many faults in a row have the instance refuse calls for a while. There is no tokio context in a plugin: use
 //! [`Host::http`] and [`Host::sleep`]. A plugin that must use a vendor's own SDK can hold a runtime
 //! of its own in its provider, spawn the work there, and await the handle.
 

@@ -153,7 +153,7 @@ async fn failure_of(fixture: &str, provider: &str) -> (String, Option<String>) {
     let file = file_name(fixture);
     assert_eq!(line(&host, &file), format!("{file}: loaded"));
     let handle = host.provider(provider).expect("the instance is registered");
-    let InstanceState::Failed { reason, hint } = handle.state().clone() else {
+    let InstanceState::Failed { reason, hint } = handle.state() else {
         panic!("{provider} is {:?}", handle.state())
     };
     let error = chat(&host, provider, "any").await.expect_err("it cannot answer");

@@ -163,6 +163,9 @@ fn inspect_shows_a_descriptor_or_says_why_there_is_none() {
         shown.stdout.contains("openai") && shown.stdout.contains("OPENAI_API_KEY"),
         "{shown:?}"
     );
+    for words in ["fully trusted", "not contained what ends", "an abort, an exit"] {
+        assert!(shown.stdout.contains(words), "{shown:?}");
+    }
     let said = run(&folder, &["inspect", &path("no_descriptor")]);
     assert_fails(&said, 4, &["no_descriptor", "without a plugin descriptor", "hint: "]);
     assert_fails(&run(&folder, &["inspect", &path("nowhere")]), 4, &["nowhere"]);

@@ -12,6 +12,7 @@ mod artifact;
 mod calls;
 mod cli;
 mod client;
+mod containment;
 mod deadlines;
 mod documentation;
 mod external;

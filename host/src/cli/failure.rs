@@ -52,13 +52,14 @@ impl Failure {
 
     /// Why an instance cannot be asked anything, if it cannot.
     pub(super) fn unusable(instance: &ProviderHandle) -> Option<Self> {
-        let (reason, hint) = match instance.state() {
-            InstanceState::Ready => return None,
-            InstanceState::NotConfigured { reason, hint }
-            | InstanceState::Failed { reason, hint } => (reason, hint),
+        let state = instance.state();
+        let (reason, hint) = state.reason()?;
+        let exit = match state {
+            InstanceState::Tripped { .. } => Exit::Plugin,
+            _ => Exit::Configuration,
         };
         let message = format!("{}: {reason}", instance.name());
-        Some(Self { hint: hint.clone(), ..Self::new(Exit::Configuration, message) })
+        Some(Self { hint: hint.map(str::to_owned), ..Self::new(exit, message) })
     }
 
     /// An error's text, which ends with its hint in parentheses.

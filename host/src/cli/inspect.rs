@@ -13,6 +13,10 @@ use super::output::{one_line, write, write_json};
 use crate::loader::{ContentHash, Refusal, identify};
 
 const TRUST: &str = "an in-process plugin is fully trusted: it can do whatever the host can";
+const CONTAINED: &str = "panics, blocked threads, endless and malformed answers, each at the cost of \
+                         its own instance";
+const NOT_CONTAINED: &str = "what ends or fills the process: a crash, an abort, an exit, a panic while \
+                             panicking, an exhausted stack, memory or descriptors without end";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -72,7 +76,8 @@ fn describe(file: &str, sha256: ContentHash, descriptor: &Descriptor) -> String 
     ];
     let options = descriptor.options.iter().map(|option| ("option", option_line(option)));
     let presets = descriptor.presets.iter().map(|preset| ("preset", preset_line(preset)));
-    let trust = std::iter::once(("trust", TRUST.to_owned()));
+    let trust = [("trust", TRUST), ("contained", CONTAINED), ("not contained", NOT_CONTAINED)];
+    let trust = trust.map(|(name, text)| (name, text.to_owned()));
     let lines = facts.into_iter().chain(options).chain(presets).chain(trust);
     let lines = lines.map(|(name, value)| format!("{name:<13} {}", one_line(&value)));
     lines.chain([String::new()]).collect::<Vec<_>>().join("\n")

@@ -82,6 +82,7 @@ fn log_host(host: &Host, hint: &str) {
                 tracing::info!("{name}: not configured: {reason}");
             }
             InstanceState::Failed { reason, .. } => tracing::warn!("{name}: failed: {reason}"),
+            InstanceState::Tripped { reason, .. } => tracing::warn!("{name}: tripped: {reason}"),
         }
     }
     if ready.is_empty() {

@@ -44,6 +44,8 @@ pub struct Config {
     pub trust: TrustConfig,
     /// The HTTP surface.
     pub gateway: GatewayConfig,
+    /// What faults a plugin's code may have before its instance is tripped.
+    pub containment: ContainmentConfig,
     /// The provider instances that are configured, by name.
     pub providers: BTreeMap<ProviderName, InstanceConfig>,
     /// Further names for models. A name is any text; a target may name an instance alone.
@@ -68,6 +70,23 @@ pub struct GatewayConfig {
     /// How long a shutdown waits for answers in flight.
     #[serde(rename = "shutdown_seconds", deserialize_with = "values::duration")]
     pub shutdown: Duration,
+}
+
+/// The `[containment]` table: for each instance, what faults of its plugin are borne.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub struct ContainmentConfig {
+    /// How long the plugin's code may keep its thread without a pause. Each such time is a fault.
+    #[serde(rename = "blocked_seconds", deserialize_with = "values::short_time")]
+    pub blocked: Duration,
+    /// So many faults in a row, panics too, trip an instance.
+    #[serde(deserialize_with = "values::at_least_one")]
+    pub faults: u32,
+    /// How long a tripped instance refuses calls before it is tried again.
+    #[serde(rename = "pause_seconds", deserialize_with = "values::short_time")]
+    pub pause: Duration,
+    /// So many stuck threads of one instance are left behind; with more it stays tripped.
+    pub stuck_threads: usize,
 }
 
 /// A `[providers.NAME]` table.
@@ -168,6 +187,7 @@ impl Default for Config {
             cache_dir: None,
             trust: TrustConfig::default(),
             gateway: GatewayConfig::default(),
+            containment: ContainmentConfig::default(),
             providers: BTreeMap::new(),
             routes: BTreeMap::new(),
         }
@@ -182,6 +202,17 @@ impl Default for GatewayConfig {
             allow_public_without_key: false,
             max_body_bytes: 32 * 1024 * 1024,
             shutdown: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for ContainmentConfig {
+    fn default() -> Self {
+        Self {
+            blocked: Duration::from_secs(2),
+            faults: 5,
+            pause: Duration::from_secs(30),
+            stuck_threads: 4,
         }
     }
 }

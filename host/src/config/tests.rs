@@ -39,6 +39,7 @@ fn the_example_states_the_defaults() {
     assert_eq!(config.trust.lock, Path::new("etc").join(trust.lock));
     assert_eq!(config.trust.allow_writable, trust.allow_writable);
     assert_eq!(config.trust.allow_downgrade, trust.allow_downgrade);
+    assert_eq!(config.containment, ContainmentConfig::default());
     let (stated, default) = (&config.providers["openai"], InstanceConfig::default());
     assert_eq!(stated.timeout, default.timeout);
     assert_eq!(stated.idle_timeout, default.idle_timeout);
@@ -47,7 +48,7 @@ fn the_example_states_the_defaults() {
 
 #[test]
 fn the_example_names_every_key() {
-    for table in ["", "[trust]\n", "[gateway]\n", "[providers.x]\n"] {
+    for table in ["", "[trust]\n", "[gateway]\n", "[containment]\n", "[providers.x]\n"] {
         let error = error(&format!("{table}zzzzzzzzzzzzzzzzzzzzzzzz = 1"));
         let (_, known) = error.split_once("known here: ").unwrap();
         for key in known.trim_end_matches(')').split(", ") {
@@ -99,6 +100,9 @@ fn a_value_of_the_wrong_type_is_an_error_with_its_place() {
         ("[providers.x]\nmodel = ''", ":2:9: "),
         ("[providers.x]\ntimeout_seconds = 0", ":2:19: "),
         ("[providers.x]\ntimeout_seconds = 99999999999", ":2:19: "),
+        ("[containment]\nblocked_seconds = 0", ":2:19: "),
+        ("[containment]\npause_seconds = nan", ":2:17: "),
+        ("[containment]\nfaults = 0", ":2:10: "),
         ("[providers.x]\nbase_url = 'api.example.com'", ":2:12: "),
         ("[providers.x]\nheaders = { 'a b' = '1' }", ":2:13: "),
         ("[providers.x]\noptions = { a = nan }", ":2:11: "),

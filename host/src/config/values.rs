@@ -57,6 +57,22 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     Ok(Duration::from_secs(seconds))
 }
 
+/// A time that may be a part of a second, and of which the host is to notice something.
+pub(super) fn short_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    if !(0.01..=3600.0).contains(&seconds) {
+        return Err(D::Error::custom("not from 0.01 to 3600 seconds"));
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+pub(super) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        0 => Err(D::Error::custom("the least is 1")),
+        number => Ok(number),
+    }
+}
+
 pub(super) fn body_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     match usize::deserialize(deserializer)? {
         0 => Err(D::Error::custom("a body must have at least 1 byte")),

@@ -38,7 +38,7 @@ pub(crate) fn routes() -> Router<Shared> {
 /// Lists all models. An instance that fails is left out.
 async fn list(State(gateway): State<Shared>, uri: Uri, headers: HeaderMap) -> Response {
     let instances = gateway.host.registry().instances();
-    let ready = instances.filter(|instance| *instance.state() == InstanceState::Ready);
+    let ready = instances.filter(|instance| instance.state() == InstanceState::Ready);
     let listed = join_all(ready.map(list_of)).await;
     let all: Vec<Listed> = routed(&gateway).chain(listed.into_iter().flatten()).collect();
     let list = match Spoken::by(uri.path(), &headers) {

@@ -4,19 +4,21 @@
 //! work alone. Whoever drops a call stops its task, and the plugin's future is dropped where it
 //! was polled.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use allos_plugin_abi::abi_stable::std_types::{ROption, RResult, RStr};
 use allos_plugin_abi::async_ffi::{ContextExt, FfiFuture, FfiPoll};
 use allos_plugin_abi::{FrameStreamBox, Outcome, Payload, PluginRef, ProviderBox};
 use allos_plugin_api::boundary::payload::{decode, decode_error, encode};
-use allos_plugin_api::{ErrorKind, ProviderConfig, ProviderError};
+use allos_plugin_api::{ErrorKind, ProviderChunk, ProviderConfig, ProviderError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
 use super::plugin_thread::PluginThread;
+use super::state::{Counted, Health};
+use super::watchdog;
 use crate::services::{AbortOnDrop, Services};
 
 /// How long a plugin may take to make a provider.
@@ -25,11 +27,22 @@ const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many chunks wait for the caller before the plugin does.
 const CHUNKS_AHEAD: usize = 32;
 
-/// A provider that a plugin has made, on the plugin's thread.
+/// A provider that a plugin has made, on a thread of its own.
 #[derive(Clone)]
-pub(crate) struct RunningProvider {
-    provider: Arc<OnThread>,
-    thread: Arc<PluginThread>,
+pub(crate) struct RunningProvider(Arc<Running>);
+
+/// What the calls and the watchdog of an instance share.
+pub(super) struct Running {
+    recipe: Recipe,
+    health: Arc<Health>,
+    provider: Mutex<Arc<OnThread>>,
+}
+
+/// What a provider is made of.
+pub(crate) struct Recipe {
+    pub(crate) module: PluginRef,
+    pub(crate) config: ProviderConfig,
+    pub(crate) services: Services,
 }
 
 /// An operation of a provider, as the vtable has it.
@@ -51,23 +64,18 @@ impl Operation {
 }
 
 impl RunningProvider {
-    /// Has a plugin make a provider.
-    pub(crate) async fn create(
-        module: PluginRef,
-        thread: Arc<PluginThread>,
-        config: &ProviderConfig,
-        services: Services,
-    ) -> Result<Self, ProviderError> {
-        let config = encode(config)?;
-        let made = run(&thread, async move {
-            (module.create())(config, services.into_vtable()).into_result()
-        })?;
-        let provider = made
-            .within(CREATE_TIMEOUT, "the plugin did not make a provider")
-            .await?
-            .map_err(|error| decode_error(&error))?;
-        let provider = Arc::new(OnThread { provider: Some(provider), thread: thread.clone() });
-        Ok(Self { provider, thread })
+    /// Has a plugin make a provider, and watches it from now on.
+    pub(crate) async fn create(recipe: Recipe, health: Arc<Health>) -> Result<Self, ProviderError> {
+        let provider = recipe.make(PluginThread::start(&health)?).await?;
+        let provider = Mutex::new(Arc::new(provider));
+        let running = Arc::new(Running { recipe, health: health.clone(), provider });
+        tokio::spawn(watchdog::watch(Arc::downgrade(&running), health));
+        Ok(Self(running))
+    }
+
+    /// The state and the counts.
+    pub(crate) fn health(&self) -> &Health {
+        &self.0.health
     }
 
     /// Carries out an operation, within a time.
@@ -77,44 +85,99 @@ impl RunningProvider {
         input: &In,
         timeout: Duration,
     ) -> Result<Out, ProviderError> {
+        let _counted = self.0.health.begin_call()?;
         let input = encode(input)?;
-        let provider = self.provider.clone();
-        let running = run(&self.thread, async move {
+        let provider = self.0.provider().clone();
+        let running = run(&provider.thread.clone(), async move {
             let future = operation.start(provider.get()?, input);
             Ok::<_, ProviderError>(finish(future).await)
-        })?;
-        match running.within(timeout, "no answer").await?? {
+        });
+        let answer = match running.within(timeout, "no answer").await?? {
             Ok(RResult::ROk(output)) => decode(&output),
             Ok(RResult::RErr(error)) => Err(decode_error(&error)),
             Err(error) => Err(error),
-        }
+        };
+        self.0.health.note(&answer);
+        answer
     }
 
-    /// Starts a stream; its frames wait in the channel. Dropping the channel and the guard ends it.
+    /// Starts a stream; its frames wait in the channel. Dropping them ends it.
     pub(crate) fn stream_chat<In: Serialize>(&self, request: &In) -> Result<Frames, ProviderError> {
+        let counted = self.0.health.begin_call()?;
         let request = encode(request)?;
-        let provider = self.provider.clone();
+        let provider = self.0.provider().clone();
+        let thread = provider.thread.clone();
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-        let runtime = self.thread.runtime().map_err(|error| no_thread(&error))?;
-        let task = runtime.spawn(async move {
+        let stop = thread.spawn(async move {
             if let Ok(provider) = provider.get() {
                 pump(provider.stream_chat(request), sender).await;
             }
         });
-        Ok(Frames { receiver, _stop: AbortOnDrop(task.abort_handle()) })
+        let health = self.0.health.clone();
+        Ok(Frames { receiver, thread, health, _stop: AbortOnDrop(stop), _counted: counted })
     }
 }
 
-/// The chunks of a stream, still encoded.
+impl Running {
+    /// The thread that calls go to.
+    pub(super) fn thread(&self) -> Arc<PluginThread> {
+        self.provider().thread.clone()
+    }
+
+    /// Has the plugin make its provider once more, on a new thread where the old one is stuck.
+    pub(super) async fn renew(&self) -> Result<(), ProviderError> {
+        let old = self.thread();
+        let thread = if old.is_given_up() { PluginThread::start(&self.health)? } else { old };
+        let made = Arc::new(self.recipe.make(thread).await?);
+        *self.provider() = made;
+        Ok(())
+    }
+
+    fn provider(&self) -> MutexGuard<'_, Arc<OnThread>> {
+        self.provider.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The watchdog then sees that there is nothing left to watch.
+        self.health.wake_watchdog();
+    }
+}
+
+impl Recipe {
+    async fn make(&self, thread: Arc<PluginThread>) -> Result<OnThread, ProviderError> {
+        let config = encode(&self.config)?;
+        let (module, services) = (self.module, self.services.clone());
+        let on_thread = thread.clone();
+        let made = run(&thread, async move {
+            let made = (module.create())(config, services.into_vtable()).into_result();
+            made.map(|provider| OnThread { provider: Some(provider), thread: on_thread })
+        });
+        let made = made.within(CREATE_TIMEOUT, "the plugin did not make a provider").await?;
+        made.map_err(|error| decode_error(&error))
+    }
+}
+
+/// The chunks of a stream as the plugin sends them.
 pub(crate) struct Frames {
     receiver: mpsc::Receiver<Outcome>,
+    thread: Arc<PluginThread>,
+    health: Arc<Health>,
     _stop: AbortOnDrop,
+    _counted: Counted,
 }
 
 impl Frames {
     /// The next one; `None` at the end.
-    pub(crate) async fn next(&mut self) -> Option<Outcome> {
-        self.receiver.recv().await
+    pub(crate) async fn next(&mut self) -> Result<Option<ProviderChunk>, ProviderError> {
+        let chunk = match self.thread.unless_given_up(self.receiver.recv()).await? {
+            Some(RResult::ROk(frame)) => return decode(&frame).map(Some),
+            Some(RResult::RErr(error)) => Err(decode_error(&error)),
+            None => Ok(None),
+        };
+        self.health.note(&chunk);
+        chunk
     }
 }
 
@@ -151,34 +214,31 @@ fn panicked() -> ProviderError {
     ProviderError::new(ErrorKind::Panicked, "the plugin panicked across its boundary")
 }
 
-fn no_thread(error: &std::io::Error) -> ProviderError {
-    ProviderError::new(ErrorKind::Unavailable, format!("no thread for the plugin: {error}"))
-}
-
 /// A task on the plugin's thread, whose result the caller awaits.
-struct Running<T> {
+struct Task<T> {
     result: oneshot::Receiver<T>,
+    thread: Arc<PluginThread>,
     _stop: AbortOnDrop,
 }
 
 fn run<T: Send + 'static>(
-    thread: &PluginThread,
+    thread: &Arc<PluginThread>,
     work: impl Future<Output = T> + Send + 'static,
-) -> Result<Running<T>, ProviderError> {
+) -> Task<T> {
     let (sender, result) = oneshot::channel();
-    let runtime = thread.runtime().map_err(|error| no_thread(&error))?;
-    let task = runtime.spawn(async move {
+    let stop = thread.spawn(async move {
         // Nobody waits any more where this fails.
         let _unwanted = sender.send(work.await);
     });
-    Ok(Running { result, _stop: AbortOnDrop(task.abort_handle()) })
+    Task { result, thread: thread.clone(), _stop: AbortOnDrop(stop) }
 }
 
-impl<T> Running<T> {
+impl<T> Task<T> {
     async fn within(self, limit: Duration, otherwise: &str) -> Result<T, ProviderError> {
-        match tokio::time::timeout(limit, self.result).await {
-            Ok(Ok(result)) => Ok(result),
-            Ok(Err(_)) => {
+        match tokio::time::timeout(limit, self.thread.unless_given_up(self.result)).await {
+            Ok(Ok(Ok(result))) => Ok(result),
+            Ok(Err(given_up)) => Err(given_up),
+            Ok(Ok(Err(_))) => {
                 Err(ProviderError::new(ErrorKind::Unavailable, "the plugin's thread has ended"))
             }
             Err(_) => Err(timed_out(otherwise, limit)),
@@ -205,9 +265,8 @@ impl OnThread {
 
 impl Drop for OnThread {
     fn drop(&mut self) {
-        if let Ok(runtime) = self.thread.runtime() {
-            let provider = self.provider.take();
-            runtime.spawn(async move { drop(provider) });
+        if let Some(provider) = self.provider.take() {
+            self.thread.spawn(async move { drop(provider) });
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use allos_plugin_api::{
-    ChatRequest, Descriptor, EmbedRequest, EmbedResponse, ErrorKind, Model, ProviderError,
-    ProviderResponse, RawBody, TokenCount,
+    ChatRequest, Descriptor, EmbedRequest, EmbedResponse, Model, ProviderError, ProviderResponse,
+    RawBody, TokenCount,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,6 +15,7 @@ use super::call::{Operation, RunningProvider};
 use super::contract::check_response;
 use super::prepare::{keep_lane, name_tool_results};
 use super::redaction::Redaction;
+use super::state::{InstanceState, InstanceStatus};
 use super::stream::ChunkStream;
 
 /// A provider instance. Cheap to clone.
@@ -31,8 +32,13 @@ struct Instance {
     descriptor: Option<Arc<Descriptor>>,
     settings: Settings,
     redaction: Redaction,
-    state: InstanceState,
-    running: Option<RunningProvider>,
+    provider: Provider,
+}
+
+/// What answers the calls of an instance, or why nothing does.
+enum Provider {
+    Running(RunningProvider),
+    Unusable(InstanceState, SystemTime),
 }
 
 /// How the host treats one instance.
@@ -48,34 +54,13 @@ pub(crate) struct Settings {
     pub(crate) passthrough: bool,
 }
 
-/// Whether an instance can answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InstanceState {
-    /// It can.
-    Ready,
-    /// It lacks what only the operator can give, such as its key.
-    NotConfigured {
-        /// What is missing.
-        reason: String,
-        /// What to do about it.
-        hint: Option<String>,
-    },
-    /// It could not be made.
-    Failed {
-        /// Why.
-        reason: String,
-        /// What to do about it.
-        hint: Option<String>,
-    },
-}
-
 impl fmt::Debug for ProviderHandle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("ProviderHandle")
             .field("name", &self.0.name)
             .field("plugin", &self.0.plugin)
-            .field("state", &self.0.state)
+            .field("state", &self.state())
             .finish_non_exhaustive()
     }
 }
@@ -95,8 +80,7 @@ impl ProviderHandle {
             descriptor: Some(descriptor),
             settings,
             redaction,
-            state: InstanceState::Ready,
-            running: Some(running),
+            provider: Provider::Running(running),
         }))
     }
 
@@ -114,8 +98,7 @@ impl ProviderHandle {
             descriptor,
             settings,
             redaction: Redaction::default(),
-            state,
-            running: None,
+            provider: Provider::Unusable(state, SystemTime::now()),
         }))
     }
 
@@ -135,8 +118,16 @@ impl ProviderHandle {
     }
 
     /// Whether it can answer.
-    pub fn state(&self) -> &InstanceState {
-        &self.0.state
+    pub fn state(&self) -> InstanceState {
+        self.status().state
+    }
+
+    /// Whether it can answer, since when, and what is counted of it.
+    pub fn status(&self) -> InstanceStatus {
+        match &self.0.provider {
+            Provider::Running(provider) => provider.health().status(),
+            Provider::Unusable(state, since) => InstanceStatus::unusable(state.clone(), *since),
+        }
     }
 
     /// The model to use where a request names none.
@@ -279,25 +270,9 @@ impl ProviderHandle {
     }
 
     fn running(&self) -> Result<&RunningProvider, ProviderError> {
-        self.0.running.as_ref().ok_or_else(|| self.0.state.to_error())
-    }
-}
-
-impl InstanceState {
-    fn to_error(&self) -> ProviderError {
-        let (kind, reason, hint) = match self {
-            Self::Ready => (ErrorKind::Unavailable, "the provider is gone", None),
-            Self::NotConfigured { reason, hint } => {
-                (ErrorKind::Authentication, reason.as_str(), hint.clone())
-            }
-            Self::Failed { reason, hint } => {
-                (ErrorKind::Configuration, reason.as_str(), hint.clone())
-            }
-        };
-        let error = ProviderError::new(kind, reason);
-        match hint {
-            Some(hint) => error.with_hint(hint),
-            None => error,
+        match &self.0.provider {
+            Provider::Running(provider) => Ok(provider),
+            Provider::Unusable(state, _) => Err(state.to_error()),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! A provider instance as callers see it: the three verbs and the optional operations, in the plain
 //! types of `allos-plugin-api`, whatever the plugin behind it does.
 //!
-//! A call travels [`prepare`] (lanes, tool names) → [`plugin_thread`] (onto the plugin's own
+//! A call travels [`prepare`] (lanes, tool names) → [`plugin_thread`] (onto the instance's own
 //! thread) → the vtable, and back through [`contract`] (what a provider must hold to) and
-//! [`redaction`]. Which instances exist is the registry's business.
+//! [`redaction`]. The [`watchdog`] sees plugin code that blocks; what is known of its faults is the
+//! instance's [`state`]. Which instances exist is the registry's business.
 
 mod call;
 mod contract;
@@ -11,11 +12,15 @@ mod handle;
 mod plugin_thread;
 mod prepare;
 mod redaction;
+mod state;
 mod stream;
+mod watchdog;
 
-pub(crate) use call::RunningProvider;
+pub(crate) use call::{Recipe, RunningProvider};
+pub use handle::ProviderHandle;
 pub(crate) use handle::Settings;
-pub use handle::{InstanceState, ProviderHandle};
-pub(crate) use plugin_thread::PluginThread;
+pub(crate) use plugin_thread::fault_on_this_thread;
 pub(crate) use redaction::Redaction;
+pub(crate) use state::Health;
+pub use state::{InstanceState, InstanceStatus};
 pub use stream::ChunkStream;

@@ -1,8 +1,5 @@
 //! An answer piece by piece, held to the contract and to its deadlines.
 
-use allos_plugin_abi::Outcome;
-use allos_plugin_abi::abi_stable::std_types::RResult;
-use allos_plugin_api::boundary::payload::{decode, decode_error};
 use allos_plugin_api::{Event, ProviderChunk, ProviderError};
 use tokio::time::Instant;
 
@@ -62,13 +59,11 @@ impl ChunkStream {
             State::Ended => return Ok(false),
             State::Failed(error) => return Err(error.clone()),
         };
-        match item {
-            Some(RResult::ROk(frame)) => self.accept(decode(&frame)?)?,
-            Some(RResult::RErr(error)) => return Err(decode_error(&error)),
-            None => {
-                self.state = State::Ended;
-                self.contract.end()?;
-            }
+        if let Some(chunk) = item {
+            self.accept(chunk)?;
+        } else {
+            self.state = State::Ended;
+            self.contract.end()?;
         }
         Ok(true)
     }
@@ -88,12 +83,17 @@ async fn wait(
     frames: &mut Frames,
     deadline: Instant,
     settings: &Settings,
-) -> Result<Option<Outcome>, ProviderError> {
-    let idle = Instant::now() + settings.idle_timeout;
+) -> Result<Option<ProviderChunk>, ProviderError> {
+    let now = Instant::now();
+    let idle = now + settings.idle_timeout;
     let (until, limit, what) = if idle < deadline {
         (idle, settings.idle_timeout, "no further chunk")
     } else {
         (deadline, settings.timeout, "the answer was not complete")
     };
-    tokio::time::timeout_at(until, frames.next()).await.map_err(|_| timed_out(what, limit))
+    // A timeout alone would never end a stream whose next chunk is always there.
+    if now >= deadline {
+        return Err(timed_out(what, limit));
+    }
+    tokio::time::timeout_at(until, frames.next()).await.map_err(|_| timed_out(what, limit))?
 }

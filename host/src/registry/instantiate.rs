@@ -3,17 +3,16 @@
 //! Whatever is wrong makes this one instance unusable, with the reason, and nothing else.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use allos_plugin_api::{
     Descriptor, ErrorKind, OptionKind, OptionSpec, Preset, ProviderConfig, ProviderError, Secret,
 };
 use serde_json::{Map, Value};
 
-use crate::config::{InstanceConfig, SecretError, SecretSource};
+use crate::config::{ContainmentConfig, InstanceConfig, SecretError, SecretSource};
 use crate::loader::LoadedPlugin;
 use crate::provider::{
-    InstanceState, PluginThread, ProviderHandle, Redaction, RunningProvider, Settings,
+    Health, InstanceState, ProviderHandle, Recipe, Redaction, RunningProvider, Settings,
 };
 use crate::services::Services;
 
@@ -25,8 +24,8 @@ pub(crate) struct Instantiation<'a> {
     pub(crate) config: &'a InstanceConfig,
     /// The plugin behind it, and the preset of it that is meant.
     pub(crate) plugin: Option<(&'a LoadedPlugin, Option<&'a Preset>)>,
-    /// The thread of that plugin.
-    pub(crate) thread: Option<Arc<PluginThread>>,
+    /// What faults it may have.
+    pub(crate) containment: &'a ContainmentConfig,
     /// Where the services run, and the client that they share.
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) client: reqwest::Client,
@@ -81,17 +80,16 @@ pub(crate) async fn instantiate(parts: Instantiation<'_>) -> ProviderHandle {
 }
 
 async fn make(parts: &Instantiation<'_>, settings: &Settings) -> Result<ProviderHandle, Unusable> {
-    let (Some((plugin, preset)), Some(thread)) = (parts.plugin, &parts.thread) else {
-        return Err(no_plugin(parts));
-    };
+    let Some((plugin, preset)) = parts.plugin else { return Err(no_plugin(parts)) };
     let config = provider_config(parts.name, parts.config, &plugin.descriptor, preset)?;
     let redaction = Redaction::new(&config);
     let services =
         Services::new(parts.runtime.clone(), parts.client.clone(), parts.name, redaction.clone());
-    let running = RunningProvider::create(plugin.module, thread.clone(), &config, services)
-        .await
-        .map_err(|error| redaction.error(error))?;
     let descriptor = plugin.descriptor.clone();
+    let health = Health::new(parts.name, &descriptor.name, parts.containment, redaction.clone());
+    let recipe = Recipe { module: plugin.module, config, services };
+    let running =
+        RunningProvider::create(recipe, health).await.map_err(|error| redaction.error(error))?;
     Ok(ProviderHandle::ready(parts.name, descriptor, settings.clone(), redaction, running))
 }
 

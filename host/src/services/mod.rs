@@ -15,11 +15,12 @@ use allos_plugin_abi::abi_stable::std_types::{RResult, RStr};
 use allos_plugin_abi::async_ffi::FfiFuture;
 use allos_plugin_abi::{HostBox, HostVtable, HostVtable_TO, HttpReply, Outcome, Payload};
 use allos_plugin_api::ProviderError;
-use allos_plugin_api::boundary::payload::encode_error;
+use allos_plugin_api::boundary::REPORT_PANIC;
+use allos_plugin_api::boundary::payload::{decode, encode_error};
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinHandle};
 
-use crate::provider::Redaction;
+use crate::provider::{Redaction, fault_on_this_thread};
 
 pub(crate) use http::client;
 
@@ -76,7 +77,12 @@ impl HostVtable for Services {
         FfiFuture::new(wait(sleeping, stop))
     }
 
-    fn call(&self, service: RStr<'_>, _payload: Payload) -> FfiFuture<Outcome> {
+    fn call(&self, service: RStr<'_>, payload: Payload) -> FfiFuture<Outcome> {
+        if service == REPORT_PANIC {
+            let what = decode::<String>(&payload).unwrap_or_default();
+            fault_on_this_thread(&what);
+            return FfiFuture::new(std::future::ready(RResult::ROk(Payload::new())));
+        }
         let error = ProviderError::unsupported(format_args!("the host service `{service}`"))
             .with_hint("this plugin expects a newer allos");
         FfiFuture::new(std::future::ready(RResult::RErr(encode_error(&error))))

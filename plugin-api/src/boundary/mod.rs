@@ -12,3 +12,4 @@ pub mod static_descriptor;
 
 pub use allos_plugin_abi as abi;
 pub use export::create;
+pub use panic::REPORT_PANIC;

@@ -14,6 +14,9 @@ use std::task::{Context, Poll};
 use crate::error::{ErrorKind, ProviderError};
 use crate::host::{Host, LogLevel};
 
+/// The host's service that counts a panic of which no caller hears. Its payload is the message.
+pub const REPORT_PANIC: &str = "report_panic";
+
 /// Runs an author's code; a panic becomes an error of kind `panicked`.
 pub(crate) fn contain<T>(run: impl FnOnce() -> T) -> Result<T, ProviderError> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
@@ -81,7 +84,9 @@ impl<T> Drop for Contained<T> {
 
 fn report(error: &ProviderError) {
     if let Some(host) = LOG.get() {
-        host.log(LogLevel::Error, format_args!("while dropping: {}", error.message()));
+        let message = format!("while dropping: {}", error.message());
+        host.log(LogLevel::Error, &message);
+        host.report_panic(&message);
     }
 }
 
