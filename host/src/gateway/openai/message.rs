@@ -2,11 +2,13 @@
 //!
 //! Besides `OpenAI`'s own members it accepts what services that speak the dialect add and want to
 //! see again: `reasoning_content`, `reasoning`, `reasoning_details`, `images`. The parts of an
-//! assistant's message are ordered reasoning, content, refusal, sound, calls.
+//! assistant's message are ordered reasoning, content, refusal, sound, calls, unless the details of
+//! the reasoning say where they stood.
 
 use allos_plugin_api::{Extra, Message, Part, RefusalPart, Role, ToolResult};
 use serde_json::Value;
 
+use super::order::{Place, in_order};
 use super::part::{content, part, spoken};
 use super::reasoning::{details, merge};
 use super::tool::tool_call;
@@ -21,7 +23,7 @@ struct Draft {
     name: Option<String>,
     tool_call_id: Option<String>,
     reasoning: Option<String>,
-    details: Vec<Part>,
+    details: Vec<(Part, Place)>,
     refusal: Option<String>,
     audio: Option<Part>,
     images: Vec<Part>,
@@ -71,13 +73,12 @@ impl Draft {
         if let Some(data) = self.extra.get("extra_content") {
             attach(data, self.content.as_deref_mut().unwrap_or_default());
         }
-        let mut parts = merge(self.reasoning, self.details);
-        parts.extend(self.content.unwrap_or_default());
         let refusal = |text| Part::Refusal(RefusalPart { text, ..RefusalPart::default() });
-        parts.extend(self.refusal.map(refusal));
-        parts.extend(self.audio);
-        parts.extend(self.images);
-        parts.extend(self.calls);
+        let mut rest = Vec::from_iter(self.refusal.map(refusal));
+        rest.extend(self.audio);
+        rest.extend(self.images);
+        let details = merge(self.reasoning, self.details);
+        let parts = in_order(details, self.content.unwrap_or_default(), rest, self.calls);
         Message { role, content: parts, name: self.name, extra: self.extra }
     }
 

@@ -6,6 +6,7 @@ mod embeddings;
 pub(super) mod error;
 mod message;
 pub(super) mod models;
+mod order;
 mod part;
 mod reasoning;
 mod request;

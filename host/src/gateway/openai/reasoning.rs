@@ -8,20 +8,26 @@
 use allos_plugin_api::{Part, ReasoningPart};
 use serde_json::{Map, Value, json};
 
+use super::order::Place;
 use super::vendor::{TRACE, provider_data, trace, vendor_part};
 use crate::gateway::json::{Invalid, Path, items, members, text};
 
-/// Where a detail carries what is of one vendor alone.
-const EXTRA_CONTENT: &str = "extra_content";
+/// Where a detail carries what clients do not read.
+pub(super) const EXTRA_CONTENT: &str = "extra_content";
 
-/// Reads `reasoning_details`. A detail of another type than these stays as it came.
-pub(super) fn details(value: Value, path: Path<'_>) -> Result<Vec<Part>, Invalid> {
-    items(value, path, |detail, at| match detail.get("type").and_then(Value::as_str) {
-        Some("reasoning.text" | "reasoning.summary" | "reasoning.encrypted") => {
-            read_detail(detail, at).map(Part::Reasoning)
-        }
-        Some(TRACE) => trace(detail, at).map(Part::Vendor),
-        _ => vendor_part(detail, at).map(Part::Vendor),
+/// Reads `reasoning_details`, and where they stood. A detail of another type than these stays as it
+/// came.
+pub(super) fn details(value: Value, path: Path<'_>) -> Result<Vec<(Part, Place)>, Invalid> {
+    items(value, path, |mut detail, at| {
+        let place = Place::take(&mut detail);
+        let part = match detail.get("type").and_then(Value::as_str) {
+            Some("reasoning.text" | "reasoning.summary" | "reasoning.encrypted") => {
+                Part::Reasoning(read_detail(detail, at)?)
+            }
+            Some(TRACE) => Part::Vendor(trace(detail, at)?),
+            _ => Part::Vendor(vendor_part(detail, at)?),
+        };
+        Ok((part, place))
     })
 }
 
@@ -52,13 +58,14 @@ fn read_detail(value: Value, path: Path<'_>) -> Result<ReasoningPart, Invalid> {
 /// Joins the plain text with the details. Where the details have text, the plain text is a
 /// rendering of it and says nothing new. An empty one alone is kept: there are services that want
 /// the member back even where the model did not think.
-pub(super) fn merge(text: Option<String>, details: Vec<Part>) -> Vec<Part> {
-    let has_text = |part: &Part| matches!(part, Part::Reasoning(part) if !part.text.is_empty());
+pub(super) fn merge(text: Option<String>, details: Vec<(Part, Place)>) -> Vec<(Part, Place)> {
+    let has_text =
+        |(part, _): &(Part, Place)| matches!(part, Part::Reasoning(part) if !part.text.is_empty());
     let says_more = |text: &String| details.is_empty() || !text.is_empty();
     let plain = text.filter(says_more).filter(|_| !details.iter().any(has_text));
     let plain =
         plain.map(|text| Part::Reasoning(ReasoningPart { text, ..ReasoningPart::default() }));
-    plain.into_iter().chain(details).collect()
+    plain.map(|part| (part, Place::default())).into_iter().chain(details).collect()
 }
 
 /// Mistral's thinking part: a list, kept whole unless it holds one text and nothing else.

@@ -10,6 +10,7 @@ use allos_plugin_api::{
 };
 use serde_json::{Map, Value, json};
 
+use super::order::Place;
 use super::reasoning::{is_opaque, write_detail};
 use super::vendor::{OwnKind, own_kind};
 use crate::gateway::request_id::{random_id, unix_seconds};
@@ -44,12 +45,14 @@ fn choice(choice: &Choice) -> Value {
 struct Answer<'a> {
     text: Option<String>,
     refusal: Option<String>,
-    reasoning: Vec<Thought<'a>>,
+    reasoning: Vec<(Thought<'a>, Place)>,
     calls: Vec<Value>,
     annotations: Vec<Value>,
     images: Vec<Value>,
     audio: Option<Value>,
     extra_content: Option<Value>,
+    /// Where the next part stands.
+    place: Place,
 }
 
 /// A piece of the reasoning.
@@ -71,22 +74,32 @@ impl<'a> Answer<'a> {
         match part {
             Part::Text(part) => {
                 self.text.get_or_insert_default().push_str(&part.text);
+                self.place.pass_text(&part.text);
                 self.annotations.extend(part.annotations.iter().map(annotation));
                 let data = extra_content(None, &part.provider_data, &part.extra);
                 self.extra_content = data.or(self.extra_content.take());
             }
             Part::Refusal(part) => self.refusal.get_or_insert_default().push_str(&part.text),
-            Part::Reasoning(part) => self.reasoning.push(Thought::Modelled(part)),
+            Part::Reasoning(part) => self.think(Thought::Modelled(part)),
             Part::Vendor(part) => match own_kind(part, self.reasoning.len()) {
-                Some(OwnKind::Detail(raw)) => self.reasoning.push(Thought::AsItCame(raw)),
-                Some(OwnKind::CustomCall) => self.calls.push(part.raw.clone()),
+                Some(OwnKind::Detail(raw)) => self.think(Thought::AsItCame(raw)),
+                Some(OwnKind::CustomCall) => self.call(part.raw.clone()),
                 None => {}
             },
-            Part::ToolCall(call) => self.calls.push(tool_call(call)),
+            Part::ToolCall(call) => self.call(tool_call(call)),
             Part::Image(part) => self.images.extend(image(part)),
             Part::Audio(part) => self.audio = Some(audio(part)),
             _ => {}
         }
+    }
+
+    fn think(&mut self, thought: Thought<'a>) {
+        self.reasoning.push((thought, self.place));
+    }
+
+    fn call(&mut self, call: Value) {
+        self.place.pass_call();
+        self.calls.push(call);
     }
 
     fn write(self) -> Value {
@@ -117,8 +130,8 @@ impl<'a> Answer<'a> {
 }
 
 /// The text for every client, and the details where a vendor must see more than the text again.
-fn write_reasoning(thoughts: &[Thought<'_>], message: &mut Map<String, Value>) {
-    let text = |thought: &Thought<'_>| match thought {
+fn write_reasoning(thoughts: &[(Thought<'_>, Place)], message: &mut Map<String, Value>) {
+    let text = |(thought, _): &(Thought<'_>, Place)| match thought {
         Thought::Modelled(part) => part.text.clone(),
         Thought::AsItCame(_) => String::new(),
     };
@@ -126,14 +139,18 @@ fn write_reasoning(thoughts: &[Thought<'_>], message: &mut Map<String, Value>) {
     if !text.is_empty() {
         message.insert("reasoning_content".to_owned(), text.into());
     }
-    let is_opaque = |thought: &Thought<'_>| match thought {
+    let is_opaque = |(thought, _): &(Thought<'_>, Place)| match thought {
         Thought::Modelled(part) => is_opaque(part),
         Thought::AsItCame(_) => true,
     };
     if thoughts.iter().any(is_opaque) {
-        let detail = |(index, thought): (usize, &Thought<'_>)| match thought {
-            Thought::Modelled(part) => write_detail(part, index),
-            Thought::AsItCame(detail) => detail.clone(),
+        let detail = |(index, (thought, place)): (usize, &(Thought<'_>, Place))| {
+            let mut detail = match thought {
+                Thought::Modelled(part) => write_detail(part, index),
+                Thought::AsItCame(detail) => detail.clone(),
+            };
+            place.note(&mut detail);
+            detail
         };
         let details = thoughts.iter().enumerate().map(detail);
         message.insert("reasoning_details".to_owned(), details.collect());

@@ -4,6 +4,7 @@
 use allos_plugin_api::{Dialect, ProviderData, VendorObject, VendorPart};
 use serde_json::{Value, json};
 
+use super::reasoning::EXTRA_CONTENT;
 use crate::gateway::json::{Invalid, Path, text};
 
 /// The type of a detail that holds what another vendor's vocabulary alone has.
@@ -43,7 +44,7 @@ pub(super) fn own_kind(part: &VendorPart, index: usize) -> Option<OwnKind> {
         let VendorPart { format, raw, provider_data } = part;
         let mut detail = json!({ "type": TRACE, "format": format, "data": raw, "index": index });
         if !provider_data.is_empty() {
-            detail["extra_content"] = json!(provider_data);
+            detail[EXTRA_CONTENT] = json!(provider_data);
         }
         return Some(OwnKind::Detail(detail));
     }
@@ -60,7 +61,7 @@ pub(super) fn trace(mut detail: Value, path: Path<'_>) -> Result<VendorPart, Inv
     Ok(VendorPart {
         format: text(member("format"), path.member("format"))?,
         raw: member("data"),
-        provider_data: provider_data(&member("extra_content")),
+        provider_data: provider_data(&member(EXTRA_CONTENT)),
     })
 }
 

@@ -71,6 +71,49 @@ async fn thinking_comes_back_with_its_signature_in_the_message_that_the_client_g
     assert_eq!(served.asked()["messages"][1], expected_turn());
 }
 
+/// What a client sends back of a stream.
+fn gathered(frames: &[Value]) -> Value {
+    let deltas = || frames.iter().map(|frame| &frame["choices"][0]["delta"]);
+    let text: String = deltas().filter_map(|it| it["content"].as_str()).collect();
+    let details = deltas().filter_map(|it| it["reasoning_details"].as_array()).flatten();
+    let function = json!({ "name": "f", "arguments": r#"{"x":1}"# });
+    json!({
+        "role": "assistant", "content": text, "reasoning_details": details.collect::<Vec<_>>(),
+        "tool_calls": [{ "id": "toolu_1", "type": "function", "function": function }],
+    })
+}
+
+#[tokio::test]
+async fn thoughts_and_server_tools_between_texts_come_back_where_they_stood() {
+    let [thinking, redacted] = thoughts();
+    let used = json!({
+        "type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {},
+    });
+    let found =
+        json!({ "type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [] });
+    let answers = [
+        vec![thinking.clone(), text("I think ☔."), redacted, call()],
+        vec![thinking, text("I look."), used, found, text("Found."), call()],
+    ];
+    for content in answers {
+        let blocks: Vec<_> = (0..).zip(&content).map(|(at, it)| block(at, it, &[])).collect();
+        let whole = always(Reply::json(200, &message(&content, "tool_use"))).await;
+        let stream = always(streamed(&blocks, "tool_use")).await;
+        let mut request = hello();
+        let heard = whole.post(CHAT, &request).await.json()["choices"][0]["message"].take();
+        request["stream"] = json!(true);
+        let gathered = gathered(&stream.post(CHAT, &request).await.frames());
+        for message in [heard, gathered] {
+            let result = json!({ "role": "tool", "tool_call_id": "toolu_1", "content": "2" });
+            let mut next = hello();
+            next["messages"] = json!([hello()["messages"][0], message, result]);
+            let answer = whole.post(CHAT, &next).await;
+            assert_eq!((answer.status, answer.header("x-allos-warning")), (200, ""), "{answer:?}");
+            assert_eq!(whole.asked()["messages"][1]["content"], json!(content));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_stream_makes_the_same_history_inside_the_library() {
     let upstream = Upstream::always(as_stream().in_pieces_of(7)).await;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::gateway::call_by_call::CallByCall;
+use crate::gateway::openai::order::Place;
 use crate::gateway::openai::reasoning::{is_opaque, write_detail};
 use crate::gateway::openai::response::{
     annotation, audio, extra_content, finish_reason, image, logprobs, tool_call, usage,
@@ -37,7 +38,8 @@ pub(super) struct BuiltFrames {
 struct Choice {
     has_role: bool,
     in_turn: CallByCall,
-    calls: u32,
+    /// What was said so far.
+    place: Place,
     details: usize,
     open: BTreeMap<u32, Open>,
     /// What a vendor must see again with the last text. Said once, at the end: clients join what
@@ -47,8 +49,8 @@ struct Choice {
 
 /// A part that has begun, as far as its end needs it.
 enum Open {
-    Reasoning(ReasoningPart),
-    Call { index: u32, call: ToolCall },
+    Reasoning { part: ReasoningPart, place: Place },
+    Call { index: usize, call: ToolCall },
 }
 
 impl BuiltFrames {
@@ -169,17 +171,18 @@ impl Choice {
     /// What an increment adds to the message.
     fn delta(&mut self, event: &Event) -> Option<Value> {
         match event {
-            Event::TextDelta(delta) => Some(json!({ "content": delta.text })),
+            Event::TextDelta(delta) => Some(self.text(&delta.text)),
             Event::RefusalDelta(delta) => Some(json!({ "refusal": delta.text })),
             Event::Annotation(added) => {
                 Some(json!({ "annotations": [annotation(&added.annotation)] }))
             }
             Event::ReasoningStart(start) => {
-                self.open.insert(start.index, Open::Reasoning(reasoning(start)));
+                let open = Open::Reasoning { part: reasoning(start), place: self.place };
+                self.open.insert(start.index, open);
                 None
             }
             Event::ReasoningDelta(delta) => {
-                if let Open::Reasoning(part) = self.reasoning(delta.index) {
+                if let Open::Reasoning { part, .. } = self.reasoning(delta.index) {
                     part.text.push_str(&delta.text);
                 }
                 Some(json!({ "reasoning_content": delta.text }))
@@ -208,11 +211,17 @@ impl Choice {
     }
 
     fn reasoning(&mut self, index: u32) -> &mut Open {
-        self.open.entry(index).or_insert_with(|| Open::Reasoning(ReasoningPart::default()))
+        let (part, place) = (ReasoningPart::default(), self.place);
+        self.open.entry(index).or_insert(Open::Reasoning { part, place })
+    }
+
+    fn text(&mut self, text: &str) -> Value {
+        self.place.pass_text(text);
+        json!({ "content": text })
     }
 
     fn call(&mut self, start: &ToolCallStart) -> Value {
-        let index = self.next_call();
+        let index = self.place.pass_call();
         let call = ToolCall { extra: start.extra.clone(), ..ToolCall::default() };
         self.open.insert(start.index, Open::Call { index, call });
         let function = json!({ "name": start.name, "arguments": "" });
@@ -223,18 +232,13 @@ impl Choice {
     }
 
     fn whole_call(&mut self, mut call: Value) -> Value {
-        call["index"] = self.next_call().into();
+        call["index"] = self.place.pass_call().into();
         json!({ "tool_calls": [call] })
-    }
-
-    fn next_call(&mut self) -> u32 {
-        self.calls += 1;
-        self.calls - 1
     }
 
     fn sign(&mut self, signed: &Signature) {
         let signature = match self.reasoning(signed.index) {
-            Open::Reasoning(part) => &mut part.signature,
+            Open::Reasoning { part, .. } => &mut part.signature,
             Open::Call { call, .. } => &mut call.signature,
         };
         signature.get_or_insert_default().push_str(&signed.signature);
@@ -243,7 +247,7 @@ impl Choice {
     fn end(&mut self, end: &PartEnd) -> Option<Value> {
         let mut open = self.open.remove(&end.index)?;
         match &mut open {
-            Open::Reasoning(part) => {
+            Open::Reasoning { part, .. } => {
                 part.redacted = end.redacted.clone().or(part.redacted.take());
                 part.provider_data.extend(end.provider_data.clone());
             }
@@ -256,7 +260,7 @@ impl Choice {
     /// call.
     fn close(&mut self, open: Open) -> Option<Value> {
         match open {
-            Open::Reasoning(part) => self.detail(&part),
+            Open::Reasoning { part, place } => self.reasoning_detail(&part, place),
             Open::Call { index, call } => {
                 let signature = call.signature.as_deref();
                 let extra = extra_content(signature, &call.provider_data, &call.extra)?;
@@ -269,32 +273,31 @@ impl Choice {
         }
     }
 
-    fn detail(&mut self, part: &ReasoningPart) -> Option<Value> {
-        if !is_opaque(part) {
-            return None;
-        }
-        let detail = write_detail(part, self.details);
+    fn reasoning_detail(&mut self, part: &ReasoningPart, place: Place) -> Option<Value> {
+        is_opaque(part).then(|| self.detail(write_detail(part, self.details), place))
+    }
+
+    fn detail(&mut self, mut detail: Value, place: Place) -> Value {
+        place.note(&mut detail);
         self.details += 1;
-        Some(json!({ "reasoning_details": [detail] }))
+        json!({ "reasoning_details": [detail] })
     }
 
     /// A part that comes whole.
     fn part(&mut self, part: &Part) -> Option<Value> {
         match part {
-            Part::Text(part) => Some(json!({ "content": part.text })),
+            Part::Text(part) => Some(self.text(&part.text)),
             Part::Refusal(part) => Some(json!({ "refusal": part.text })),
             Part::Image(part) => image(part).map(|image| json!({ "images": [image] })),
             Part::Audio(part) => Some(json!({ "audio": audio(part) })),
             Part::ToolCall(call) => Some(self.whole_call(tool_call(call))),
             Part::Vendor(part) => match own_kind(part, self.details)? {
-                OwnKind::Detail(detail) => {
-                    self.details += 1;
-                    Some(json!({ "reasoning_details": [detail] }))
-                }
+                OwnKind::Detail(detail) => Some(self.detail(detail, self.place)),
                 OwnKind::CustomCall => Some(self.whole_call(part.raw.clone())),
             },
             Part::Reasoning(part) => {
-                let mut delta = self.detail(part).unwrap_or_else(|| json!({}));
+                let detail = self.reasoning_detail(part, self.place);
+                let mut delta = detail.unwrap_or_else(|| json!({}));
                 if !part.text.is_empty() {
                     delta["reasoning_content"] = part.text.as_str().into();
                 }
