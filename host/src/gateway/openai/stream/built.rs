@@ -41,6 +41,8 @@ struct Choice {
     /// What was said so far.
     place: Place,
     details: usize,
+    annotations: usize,
+    images: usize,
     open: BTreeMap<u32, Open>,
     /// What a vendor must see again with the last text. Said once, at the end: clients join what
     /// comes twice.
@@ -174,7 +176,8 @@ impl Choice {
             Event::TextDelta(delta) => Some(self.text(&delta.text)),
             Event::RefusalDelta(delta) => Some(json!({ "refusal": delta.text })),
             Event::Annotation(added) => {
-                Some(json!({ "annotations": [annotation(&added.annotation)] }))
+                let annotation = numbered(annotation(&added.annotation), &mut self.annotations);
+                Some(json!({ "annotations": [annotation] }))
             }
             Event::ReasoningStart(start) => {
                 let open = Open::Reasoning { part: reasoning(start), place: self.place };
@@ -288,7 +291,10 @@ impl Choice {
         match part {
             Part::Text(part) => Some(self.text(&part.text)),
             Part::Refusal(part) => Some(json!({ "refusal": part.text })),
-            Part::Image(part) => image(part).map(|image| json!({ "images": [image] })),
+            Part::Image(part) => {
+                let image = numbered(image(part)?, &mut self.images);
+                Some(json!({ "images": [image] }))
+            }
             Part::Audio(part) => Some(json!({ "audio": audio(part) })),
             Part::ToolCall(call) => Some(self.whole_call(tool_call(call))),
             Part::Vendor(part) => match own_kind(part, self.details)? {
@@ -317,4 +323,13 @@ fn reasoning(start: &ReasoningStart) -> ReasoningPart {
         extra: start.extra.clone(),
         ..ReasoningPart::default()
     }
+}
+
+/// An item of a list with its number, by which clients put the list together.
+fn numbered(mut item: Value, next: &mut usize) -> Value {
+    if let Some(members) = item.as_object_mut() {
+        members.insert("index".to_owned(), (*next).into());
+        *next += 1;
+    }
+    item
 }

@@ -1,8 +1,8 @@
 //! Tests of both lanes of a stream.
 
 use allos_plugin_api::{
-    Event, FinishReason, PartEnd, RawBody, ReasoningStart, Signature, Start, TextDelta,
-    ToolCallDelta, ToolCallStart, Usage,
+    Annotation, AnnotationAdded, Event, FinishReason, PartEnd, RawBody, ReasoningStart, Signature,
+    Start, TextDelta, ToolCallDelta, ToolCallStart, Usage,
 };
 use serde_json::{Map, Value, json};
 
@@ -109,6 +109,22 @@ fn tool_calls_are_numbered_among_themselves_and_keep_their_signature() {
             ]}),
         ]
     );
+}
+
+#[test]
+fn sources_are_numbered_since_clients_put_lists_together_by_number() {
+    let source = |url: &str| {
+        let (kind, url) = ("url_citation".to_owned(), Some(url.to_owned()));
+        let annotation = Annotation { kind, url, ..Annotation::default() };
+        Event::Annotation(AnnotationAdded { index: 0, annotation }).into()
+    };
+    let frames = written([ProviderChunk::text("a"), source("u"), source("v")], false);
+    let sources: Vec<_> = deltas(&frames)
+        .iter()
+        .filter_map(|delta| delta.get("annotations"))
+        .map(|list| (list[0]["index"].clone(), list[0]["url_citation"]["url"].clone()))
+        .collect();
+    assert_eq!(sources, [(json!(0), json!("u")), (json!(1), json!("v"))]);
 }
 
 #[test]
