@@ -6,8 +6,11 @@ mod google;
 mod ollama;
 mod responses;
 
+use object::read::File;
+use object::{Object as _, ObjectSymbol as _};
 use serde_json::Value;
 
+use crate::artifact;
 use crate::client::{Answer, Client};
 use crate::folder::PluginFolder;
 use crate::process::Gateway;
@@ -45,4 +48,20 @@ impl Served {
     fn asked(&self) -> Value {
         self.upstream.last().json()
     }
+}
+
+/// Whether a library can start a thread: only by what it takes from the system's.
+fn starts_threads(name: &str) -> bool {
+    let bytes = std::fs::read(artifact::library(name)).expect("a library that is built");
+    let library = File::parse(&*bytes).expect("a shared library");
+    let is_start = |name: Result<&str, _>| name.is_ok_and(|name| name == "pthread_create");
+    library.dynamic_symbols().any(|symbol| symbol.is_undefined() && is_start(symbol.name()))
+}
+
+#[test]
+fn none_of_our_plugins_starts_a_thread() {
+    for name in ["anthropic", "echo", "google", "ollama", "openai"] {
+        assert!(!starts_threads(name), "{name} can start a thread");
+    }
+    assert!(starts_threads("own_runtime"), "a plugin with a runtime of its own is told from these");
 }
