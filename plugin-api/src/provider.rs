@@ -18,7 +18,7 @@ use crate::response::{EmbedResponse, ProviderResponse, TokenCount};
 /// [`#[provider("name")]`](crate::provider) on the implementation. The optional operations that
 /// the implementation has are the capabilities that the plugin states.
 ///
-/// Everything runs on a thread of the plugin's own, made by the host. Dropping a call cancels it.
+/// Everything runs on a thread of the instance's own, made by the host. Dropping a call cancels it.
 /// A panic ends the call that it happens in and nothing else.
 pub trait Provider: Sized + Send + Sync + 'static {
     /// Makes an instance from its configuration. It should not talk to the vendor yet.

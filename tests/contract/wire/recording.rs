@@ -126,11 +126,6 @@ impl Recording {
         });
         early.collect()
     }
-
-    /// The sizes of the pieces in which it is delivered: a long one not byte by byte.
-    pub(super) fn pieces(&self) -> &'static [usize] {
-        if self.reply.text().len() < 5000 { &[1, 7, 37] } else { &[37] }
-    }
 }
 
 /// The folder of recordings, where the environment names one. A relative path starts at the top of
