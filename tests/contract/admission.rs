@@ -187,6 +187,17 @@ async fn all_faults_in_one_folder_leave_the_others_alone() {
 }
 
 #[tokio::test]
+async fn a_content_is_opened_once_by_all_hosts_of_a_process() {
+    let (first, second) = (PluginFolder::with(&["echo"]), PluginFolder::with(&["echo"]));
+    for folder in [&first, &second, &first] {
+        assert_neighbours_answer(&folder.host("").await).await;
+    }
+    let mapped = std::fs::read_to_string("/proc/self/maps").expect("what is mapped");
+    let second = second.path().to_string_lossy().into_owned();
+    assert!(!mapped.contains(&second), "the second host has opened its own copy");
+}
+
+#[tokio::test]
 async fn a_folder_without_plugins_or_none_at_all_makes_a_host() {
     let folder = PluginFolder::with(&[]);
     let host = folder.host("").await;

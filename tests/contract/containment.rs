@@ -25,6 +25,7 @@ const RECOVERS: &str =
 
 async fn host(fixture: &str, toml: &str) -> (PluginFolder, Host) {
     let folder = PluginFolder::with(&["echo", fixture]);
+    folder.set_apart(fixture);
     let host = folder.host(toml).await;
     (folder, host)
 }

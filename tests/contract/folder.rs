@@ -28,6 +28,15 @@ impl PluginFolder {
         self.copy(&artifact::library(library), file_name);
     }
 
+    /// Gives a plugin a content of this folder's own. Hosts of one process open the same content
+    /// once, so other tests would share the statics of the plugin.
+    pub(crate) fn set_apart(&self, library: &str) {
+        let file = self.plugins().join(file_name(library));
+        let mut content = std::fs::read(&file).expect("the copy of a library");
+        content.extend_from_slice(self.path().as_os_str().as_encoded_bytes());
+        std::fs::write(&file, content).expect("the copy can be changed");
+    }
+
     /// Copies any file into the folder of plugins.
     pub(crate) fn copy(&self, from: &Path, file_name: &str) {
         let copy = self.plugins().join(file_name);

@@ -15,6 +15,7 @@ use super::candidate::{Candidate, CandidateState, ContentHash, LoadStage, Reason
 use super::loaded::LoadedPlugin;
 use super::scan::FoundFile;
 use super::trust::{Trust, Voucher};
+use super::{Loader, file_name};
 
 /// One stage: its name, and what it does.
 pub(super) type Step = (LoadStage, fn(&mut Admission, &mut Session) -> Result<(), Reason>);
@@ -22,7 +23,8 @@ pub(super) type Step = (LoadStage, fn(&mut Admission, &mut Session) -> Result<()
 /// A file on its way, with what the stages so far have found out.
 pub(super) struct Admission {
     pub(super) path: PathBuf,
-    /// The bytes of the file, read once; emptied when they are staged.
+    pub(super) state: CandidateState,
+    /// The bytes of the file, read once.
     pub(super) content: Vec<u8>,
     /// What the system said of the file that was read, while it was open.
     pub(super) opened: Option<Metadata>,
@@ -36,34 +38,50 @@ pub(super) struct Admission {
 }
 
 /// What the stages know beyond the file at hand.
-pub(super) struct Session {
-    pub(super) cache_dir: PathBuf,
+pub(super) struct Session<'a> {
+    pub(super) loader: &'a Loader,
     pub(super) trust: Trust,
-    /// The modules of contents that are open already.
-    pub(super) opened: HashMap<ContentHash, PluginRef>,
     /// Which file has which name.
     pub(super) names: HashMap<String, PathBuf>,
     pub(super) loaded: Vec<LoadedPlugin>,
     pub(super) warnings: Vec<String>,
 }
 
-impl Session {
-    pub(super) fn new(cache_dir: &Path, trust: Trust) -> Self {
+impl<'a> Session<'a> {
+    pub(super) fn new(loader: &'a Loader) -> Self {
         Self {
-            cache_dir: cache_dir.to_owned(),
-            trust,
-            opened: HashMap::new(),
+            loader,
+            trust: Trust::new(loader.trust.clone()),
             names: HashMap::new(),
             loaded: Vec::new(),
             warnings: Vec::new(),
         }
     }
+
+    pub(super) fn cache_dir(&self) -> &'a Path {
+        &self.loader.cache_dir
+    }
+
+    /// Says something that is about many files, once.
+    pub(super) fn warn(&mut self, warning: String) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+}
+
+/// Sends files through stages, one file after another.
+pub(super) fn pass_all(files: &mut [Admission], steps: &[Step], session: &mut Session) {
+    for file in files {
+        file.pass(steps, session);
+    }
 }
 
 impl Admission {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self {
-            path,
+    pub(super) fn new(file: FoundFile) -> Self {
+        let mut admission = Self {
+            path: file.path,
+            state: CandidateState::Candidate,
             content: Vec::new(),
             opened: None,
             descriptor: None,
@@ -72,11 +90,42 @@ impl Admission {
             warnings: Vec::new(),
             staged: None,
             module: None,
+        };
+        if let Some(reason) = file.objection {
+            admission.refuse(LoadStage::Scan, reason);
         }
+        admission
     }
 
-    fn end(self, state: CandidateState) -> Candidate {
-        let Self { path, descriptor, hash, voucher, warnings, .. } = self;
+    /// Sends the file through stages, up to the first that refuses it. Its bytes are not kept for
+    /// stages that come later, so that those of one file are there at a time.
+    fn pass(&mut self, steps: &[Step], session: &mut Session) {
+        for (stage, run) in steps {
+            if !self.is_on_its_way() {
+                break;
+            }
+            if let Err(reason) = run(self, session) {
+                self.refuse(*stage, reason);
+            }
+        }
+        self.content = Vec::new();
+    }
+
+    pub(super) fn is_on_its_way(&self) -> bool {
+        self.state == CandidateState::Candidate
+    }
+
+    pub(super) fn refuse(&mut self, stage: LoadStage, reason: Reason) {
+        self.state = CandidateState::Quarantined(Refusal::new(stage, reason));
+    }
+
+    /// The last part of its path, for messages.
+    pub(super) fn file_name(&self) -> String {
+        file_name(&self.path)
+    }
+
+    pub(super) fn end(self) -> Candidate {
+        let Self { path, state, descriptor, hash, voucher, warnings, .. } = self;
         Candidate { path, state, descriptor, hash, voucher, warnings }
     }
 }
@@ -84,26 +133,4 @@ impl Admission {
 /// Takes what an earlier stage has found; a list of stages in a wrong order refuses every file.
 pub(super) fn found<T>(value: Option<T>) -> Result<T, Reason> {
     value.ok_or_else(|| Reason::new("an earlier stage was left out"))
-}
-
-/// Sends a file through the stages, up to the first that refuses it.
-pub(super) fn admit(file: FoundFile, steps: &[Step], session: &mut Session) -> Candidate {
-    let mut admission = Admission::new(file.path);
-    if let Some(reason) = file.objection {
-        return admission.end(quarantined(LoadStage::Scan, reason));
-    }
-    for (stage, run) in steps {
-        if let Err(reason) = run(&mut admission, session) {
-            return admission.end(quarantined(*stage, reason));
-        }
-    }
-    let state = match admission.module {
-        Some(_) => CandidateState::Loaded,
-        None => CandidateState::Candidate,
-    };
-    admission.end(state)
-}
-
-fn quarantined(stage: LoadStage, reason: Reason) -> CandidateState {
-    CandidateState::Quarantined(Refusal::new(stage, reason))
 }

@@ -32,7 +32,7 @@ pub struct Candidate {
 pub enum CandidateState {
     /// Nothing speaks against it, and it was not opened.
     Candidate,
-    /// It is open, and its provider can be called.
+    /// Its provider can be called.
     Loaded,
     /// A stage refused it.
     Quarantined(Refusal),

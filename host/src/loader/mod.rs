@@ -1,13 +1,14 @@
 //! From files in plugin folders to modules that can be called.
 //!
-//! [`Loader::load`] scans the folders and sends each file through the stages listed below, one
-//! file after another: descriptor, trust, stage, open, register. A file that a stage refuses is
-//! quarantined with the stage, a reason and a hint, and stops nothing else. [`Loader::examine`]
-//! does the same without running anything that is in a file.
+//! [`Loader::load`] scans the folders and sends each file through the stages listed below:
+//! descriptor, trust, stage, open, register. A file that a stage refuses is quarantined with the
+//! stage, a reason and a hint, and stops nothing else. [`Loader::examine`] does the same without
+//! running anything that is in a file.
 //!
 //! The loader makes no provider: which instances a loaded plugin gets is the registry's business.
 
 mod admission;
+mod cache;
 mod candidate;
 mod descriptor;
 mod elf;
@@ -22,39 +23,61 @@ mod stdout;
 mod target;
 mod trust;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use admission::{Session, Step};
+use allos_plugin_api::Descriptor;
+
+use admission::{Admission, Session, Step};
+pub use cache::default_cache_dir;
 pub use candidate::{Candidate, CandidateState, ContentHash, LoadStage, Refusal};
 pub use descriptor::identify;
 pub use loaded::LoadedPlugin;
 pub use report::LoadReport;
-pub use stage::default_cache_dir;
-use trust::Trust;
 pub use trust::{Voucher, pin};
 
 use crate::config::TrustConfig;
 
 /// Turns plugin files into plugins.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Loader {
     plugin_dirs: Vec<PathBuf>,
     cache_dir: PathBuf,
     trust: TrustConfig,
+    runs_here: RunsHere,
 }
 
+/// Whether a plugin is to be opened in this process.
+type RunsHere = Arc<dyn Fn(&Descriptor) -> bool + Send + Sync>;
+
 impl Loader {
-    /// A loader for these folders, in this order. Private copies of what it opens live in a folder
-    /// `plugins` of the cache: of [`default_cache_dir`] unless told.
+    /// A loader for these folders, in this order. Private copies of what it opens, and what it has
+    /// found out about them, live in the cache: in [`default_cache_dir`] unless told.
     pub fn new(plugin_dirs: Vec<PathBuf>, cache_dir: Option<PathBuf>) -> Self {
         let cache_dir = cache_dir.unwrap_or_else(default_cache_dir);
-        Self { plugin_dirs, cache_dir, trust: TrustConfig::default() }
+        Self {
+            plugin_dirs,
+            cache_dir,
+            trust: TrustConfig::default(),
+            runs_here: Arc::new(|_| true),
+        }
     }
 
     /// Uses only files that this allows.
     #[must_use]
     pub fn trust(mut self, trust: TrustConfig) -> Self {
         self.trust = trust;
+        self
+    }
+
+    /// Opens in this process only the plugins for which this holds; the others run in workers.
+    #[must_use]
+    pub fn opening(
+        mut self,
+        runs_here: impl Fn(&Descriptor) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.runs_here = Arc::new(runs_here);
         self
     }
 
@@ -77,9 +100,14 @@ impl Loader {
 
     /// The same, on the calling thread.
     pub fn load_blocking(&self) -> (LoadReport, Vec<LoadedPlugin>) {
-        let (mut report, session) = self.run(LOAD);
-        stage::prune(&self.cache_dir);
-        report.warnings.extend(session.trust.remember(&session.loaded));
+        let mut session = Session::new(self);
+        let mut files = self.scan(&mut session);
+        admission::pass_all(&mut files, BEFORE_OPENING, &mut session);
+        admission::pass_all(&mut files, OPENING, &mut session);
+        cache::prune(&self.cache_dir, stage::COPIES);
+        let news = session.trust.remember(&session.loaded);
+        session.warnings.extend(news);
+        let report = LoadReport::of(files, session.warnings);
         report.log();
         (report, session.loaded)
     }
@@ -88,32 +116,43 @@ impl Loader {
     ///
     /// A file without objections stays a [`CandidateState::Candidate`].
     pub fn examine(&self) -> LoadReport {
-        self.run(EXAMINE).0
+        let mut session = Session::new(self);
+        let mut files = self.scan(&mut session);
+        admission::pass_all(&mut files, LOOKING, &mut session);
+        LoadReport::of(files, session.warnings)
     }
 
-    fn run(&self, steps: &[Step]) -> (LoadReport, Session) {
-        let mut session = Session::new(&self.cache_dir, Trust::new(self.trust.clone()));
+    fn scan(&self, session: &mut Session) -> Vec<Admission> {
         let found = scan::scan(&self.plugin_dirs);
-        let candidates =
-            found.files.into_iter().map(|file| admission::admit(file, steps, &mut session));
-        let candidates = candidates.collect();
-        let mut warnings = found.warnings;
-        warnings.append(&mut session.warnings);
-        (LoadReport { candidates, warnings }, session)
+        session.warnings.extend(found.warnings);
+        found.files.into_iter().map(Admission::new).collect()
     }
 }
 
-/// Everything, up to a plugin that can be called. A further stage (probe) is one more line.
-const LOAD: &[Step] = &[
+impl fmt::Debug for Loader {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Loader")
+            .field("plugin_dirs", &self.plugin_dirs)
+            .field("cache_dir", &self.cache_dir)
+            .field("trust", &self.trust)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is done with one file after another before any is opened.
+const BEFORE_OPENING: &[Step] = &[
     (LoadStage::Descriptor, descriptor::describe),
     (LoadStage::Trust, trust::trust),
     (LoadStage::Stage, stage::stage),
-    (LoadStage::Open, open::open),
-    (LoadStage::Register, register::register),
 ];
 
+/// What is done after that, up to a plugin that can be called.
+const OPENING: &[Step] =
+    &[(LoadStage::Open, open::open), (LoadStage::Register, register::register)];
+
 /// What can be told without running anything.
-const EXAMINE: &[Step] = &[
+const LOOKING: &[Step] = &[
     (LoadStage::Descriptor, descriptor::describe),
     (LoadStage::Trust, trust::trust),
     (LoadStage::Register, register::claim_name),

@@ -1,15 +1,17 @@
-//! The fifth stage: the private copy is opened, which runs its code.
+//! The stage that runs code: the private copy is opened.
 //!
 //! The one place of the host that is unsafe. A library is opened with `libloading`, its header is
 //! found by name, and `abi_stable` compares the layout of everything behind it with this host's
-//! before any of it is called. A library is never unloaded.
+//! before any of it is called. A library is never unloaded, so a content is opened once.
 
 #![allow(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use allos_plugin_abi::abi_stable::library::{
     AbiHeaderRef, LibHeader, LibraryError, RootModuleError,
@@ -18,19 +20,26 @@ use allos_plugin_abi::{PLUGIN_SYMBOL, PluginRef};
 use allos_plugin_api::Descriptor;
 
 use super::admission::{Admission, Session, found};
-use super::candidate::Reason;
+use super::candidate::{ContentHash, Reason};
 use super::stdout;
 
 const OTHER_BUILD: &str = "rebuild it with the allos-plugin-api of this host";
 
-/// The stage. A content that is open already is not opened again.
+/// The modules of the contents that are open in this process.
+static OPEN: Mutex<BTreeMap<ContentHash, PluginRef>> = Mutex::new(BTreeMap::new());
+
+/// The stage. What does not run in this process is not opened in it.
 pub(super) fn open(admission: &mut Admission, session: &mut Session) -> Result<(), Reason> {
-    let hash = found(admission.hash)?;
     let stated = found(admission.descriptor.as_deref())?;
+    if !(session.loader.runs_here)(stated) {
+        return Ok(());
+    }
     let path = found(admission.staged.as_deref())?;
-    let known = session.opened.get(&hash).copied();
+    let hash = found(admission.hash)?;
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = open.get(&hash).copied();
     let module = known.map_or_else(|| module_of(path, stated), Ok)?;
-    session.opened.insert(hash, module);
+    open.insert(hash, module);
     admission.module = Some(module);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use allos_plugin_api::Descriptor;
 
 use super::admission::{Admission, Session, found};
-use super::candidate::Reason;
+use super::candidate::{CandidateState, Reason};
 use super::file_name;
 use super::loaded::LoadedPlugin;
 
@@ -17,10 +17,12 @@ pub(super) fn register(admission: &mut Admission, session: &mut Session) -> Resu
     session.loaded.push(LoadedPlugin {
         name: descriptor.name.parse().map_err(|error| Reason::new(format!("{error}")))?,
         path: admission.path.clone(),
+        staged: found(admission.staged.clone())?,
         hash: found(admission.hash)?,
-        module: found(admission.module)?,
+        module: admission.module,
         descriptor,
     });
+    admission.state = CandidateState::Loaded;
     Ok(())
 }
 
@@ -50,7 +52,7 @@ fn warn_of_presets(descriptor: &Descriptor, admission: &Admission, session: &mut
             session.warnings.push(format!(
                 "the preset `{}` of {} is hidden by that of {}",
                 preset.name,
-                file_name(&admission.path),
+                admission.file_name(),
                 file_name(&first.path)
             ));
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::admission::Admission;
 use super::candidate::{Candidate, CandidateState};
 use super::file_name;
 
@@ -23,6 +24,10 @@ impl LoadReport {
     /// The files that were refused.
     pub fn quarantined(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().filter(|it| it.refusal().is_some())
+    }
+
+    pub(super) fn of(files: Vec<Admission>, warnings: Vec<String>) -> Self {
+        Self { candidates: files.into_iter().map(Admission::end).collect(), warnings }
     }
 
     pub(super) fn of_warning(warning: String) -> Self {

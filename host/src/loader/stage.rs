@@ -3,82 +3,38 @@
 //! Overwriting a library that is mapped crashes the process, and renaming another over it makes
 //! `dlopen` return the old one. So nothing is opened where an operator puts files. The bytes that
 //! were checked are the bytes that are hashed and written here; a copy that is already there is
-//! compared with them, byte for byte. Copies that no host has used for a week are removed.
+//! compared with them, byte for byte.
 
 use std::env::consts::DLL_SUFFIX;
 use std::fs::File;
-use std::io::{Error, ErrorKind, Read, Write};
+use std::io::{Error, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use super::admission::{Admission, Session, found};
+use super::cache;
 use super::candidate::{ContentHash, Reason};
 use crate::io_reason::io_reason;
 
 /// The folder of the copies, within the cache.
-const FOLDER: &str = "plugins";
-
-/// How long a copy stays after its last use. A library that is mapped outlives its file.
-const KEPT: Duration = Duration::from_hours(7 * 24);
-
-/// Where copies live unless the configuration says otherwise: `$XDG_CACHE_HOME/allos`, else
-/// `~/.cache/allos`, else a folder of this user's in the system's folder for temporary files.
-pub fn default_cache_dir() -> PathBuf {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
-    let of_user = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-    match of_user {
-        Some(folder) => folder.join("allos"),
-        None => std::env::temp_dir().join(temporary_name()),
-    }
-}
-
-#[cfg(unix)]
-fn temporary_name() -> String {
-    format!("allos-{}", rustix::process::geteuid().as_raw())
-}
-
-#[cfg(not(unix))]
-fn temporary_name() -> String {
-    "allos".to_owned()
-}
+pub(super) const COPIES: &str = "plugins";
 
 /// The stage.
 pub(super) fn stage(admission: &mut Admission, session: &mut Session) -> Result<(), Reason> {
-    let content = std::mem::take(&mut admission.content);
     let hash = found(admission.hash)?;
-    admission.staged = Some(store(&session.cache_dir, hash, &content)?);
+    admission.staged = Some(store(session.cache_dir(), hash, &admission.content)?);
     Ok(())
 }
 
 fn store(cache_dir: &Path, hash: ContentHash, content: &[u8]) -> Result<PathBuf, Reason> {
     let unusable = |error| unusable(cache_dir, &error);
-    let folder = std::path::absolute(cache_dir).map_err(unusable)?.join(FOLDER);
-    make_private(&folder).map_err(unusable)?;
+    let folder = cache::folder(cache_dir, COPIES).map_err(unusable)?;
     let path = folder.join(format!("{hash}{DLL_SUFFIX}"));
     if holds(&path, content) {
-        mark_used(&path);
+        cache::mark_used(&path);
     } else {
-        write(&folder, &path, content).map_err(unusable)?;
+        cache::write(&folder, &path, content).map_err(unusable)?;
     }
     Ok(path)
-}
-
-/// Removes copies that were not used for long. What cannot be removed stays.
-pub(super) fn prune(cache_dir: &Path) {
-    let Ok(entries) = std::fs::read_dir(cache_dir.join(FOLDER)) else { return };
-    for entry in entries.flatten() {
-        let modified = entry.metadata().and_then(|metadata| metadata.modified());
-        let age = modified.ok().and_then(|time| SystemTime::now().duration_since(time).ok());
-        if age.is_some_and(|age| age > KEPT) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
-}
-
-/// The time of the last use is the file's; where it cannot be set, the copy is made again one day.
-fn mark_used(path: &Path) {
-    let file = File::options().append(true).open(path);
-    let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
 }
 
 fn unusable(cache_dir: &Path, error: &Error) -> Reason {
@@ -93,29 +49,6 @@ fn unusable(cache_dir: &Path, error: &Error) -> Reason {
         }
         _ => reason.hint("set `cache_dir` to a folder that only this user can write to"),
     }
-}
-
-/// Makes a folder that nobody else can look into.
-#[cfg(unix)]
-fn make_private(folder: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let metadata = std::fs::symlink_metadata(folder)?;
-    if !metadata.is_dir() {
-        return Err(Error::other("its folder `plugins` is a link"));
-    }
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(Error::other("its folder `plugins` belongs to another user"));
-    }
-    if metadata.mode() & 0o077 != 0 {
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn make_private(folder: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(folder)
 }
 
 /// Whether a copy is there and is what it should be.
@@ -138,19 +71,11 @@ fn is_equal(mut file: File, mut content: &[u8]) -> Result<bool, Error> {
     }
 }
 
-/// Under another name first, so that a copy is whole or is not there.
-fn write(folder: &Path, path: &Path, content: &[u8]) -> Result<(), Error> {
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(content)?;
-    file.flush()?;
-    file.persist(path)?;
-    Ok(())
-}
-
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
 
@@ -194,17 +119,17 @@ mod tests {
             ["used", "unused", "kept"].map(|it| store_in(cache.path(), it.as_bytes()).unwrap());
         for old in [&used, &unused] {
             let file = File::options().append(true).open(old).unwrap();
-            file.set_modified(SystemTime::now() - KEPT - Duration::from_hours(1)).unwrap();
+            file.set_modified(SystemTime::now() - cache::KEPT - Duration::from_hours(1)).unwrap();
         }
         store_in(cache.path(), b"used").unwrap();
-        prune(cache.path());
+        cache::prune(cache.path(), COPIES);
         assert_eq!([&used, &unused, &kept].map(|path| path.exists()), [true, false, true]);
     }
 
     #[test]
     fn a_folder_that_others_can_write_to_is_closed_to_them() {
         let cache = tempfile::tempdir().unwrap();
-        let folder = cache.path().join(FOLDER);
+        let folder = cache.path().join(COPIES);
         std::fs::create_dir(&folder).unwrap();
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
         store_in(cache.path(), b"library").unwrap();
@@ -222,7 +147,7 @@ mod tests {
 
         let linked = place.path().join("linked");
         std::fs::create_dir(&linked).unwrap();
-        std::os::unix::fs::symlink("/tmp", linked.join(FOLDER)).unwrap();
+        std::os::unix::fs::symlink("/tmp", linked.join(COPIES)).unwrap();
         let reason = format!("{:?}", store_in(&linked, b"library").unwrap_err());
         assert!(reason.contains("its folder `plugins` is a link"), "{reason}");
     }

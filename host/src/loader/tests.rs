@@ -78,6 +78,16 @@ fn a_library_that_cannot_be_opened_is_refused_without_the_path_of_its_copy() {
     assert!(!line.contains(&hash), "{line}");
 }
 
+#[test]
+fn what_runs_elsewhere_is_loaded_and_not_opened_here() {
+    let (_folder, loader) = folder(&[("a", library("crow")), ("b", library("parrot"))]);
+    let (report, plugins) = loader.opening(|plugin| plugin.name != "crow").load_blocking();
+    assert_eq!(report.candidates[0].state(), &CandidateState::Loaded);
+    assert!(report.candidates[1].refusal().is_some());
+    let [crow] = plugins.as_slice() else { panic!("{} plugins", plugins.len()) };
+    assert!(crow.module.is_none() && crow.staged.is_file());
+}
+
 #[tokio::test]
 async fn a_folder_that_does_not_exist_is_a_warning() {
     let loader = Loader::new(vec!["nowhere".into()], None);

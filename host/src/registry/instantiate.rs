@@ -87,10 +87,19 @@ async fn make(parts: &Instantiation<'_>, settings: &Settings) -> Result<Provider
         Services::new(parts.runtime.clone(), parts.client.clone(), parts.name, redaction.clone());
     let descriptor = plugin.descriptor.clone();
     let health = Health::new(parts.name, &descriptor.name, parts.containment, redaction.clone());
-    let recipe = Recipe { module: plugin.module, config, services };
+    let module = plugin.module.ok_or_else(|| not_here(&descriptor.name))?;
+    let recipe = Recipe { module, config, services };
     let running =
         RunningProvider::create(recipe, health).await.map_err(|error| redaction.error(error))?;
     Ok(ProviderHandle::ready(parts.name, descriptor, settings.clone(), redaction, running))
+}
+
+/// The loader opens every plugin that an instance runs in-process.
+fn not_here(plugin: &str) -> Unusable {
+    Unusable::failed(
+        format!("the plugin `{plugin}` is not open in this process"),
+        "start the host again",
+    )
 }
 
 fn no_plugin(parts: &Instantiation<'_>) -> Unusable {

@@ -173,11 +173,7 @@ pub(super) fn trust(admission: &mut Admission, session: &mut Session) -> Result<
     if !session.trust.config.allow_writable {
         let concerns = access::check(&admission.path, admission.opened.as_ref())?;
         admission.warnings.extend(concerns.file);
-        for warning in concerns.folders {
-            if !session.warnings.contains(&warning) {
-                session.warnings.push(warning);
-            }
-        }
+        concerns.folders.into_iter().for_each(|warning| session.warn(warning));
     }
     let descriptor = found(admission.descriptor.clone())?;
     admission.voucher = Some(session.trust.judge(admission, &descriptor, hash)?);
