@@ -11,6 +11,7 @@ use crate::loader::{LoadReport, LoadedPlugin, Loader};
 use crate::provider::ProviderHandle;
 use crate::registry::{Instantiation, ProviderRegistry, Target, instantiate};
 use crate::services;
+use crate::worker::WorkerProgram;
 
 /// A host that is running. Cheap to clone; dropping the last clone drops its providers.
 #[derive(Debug, Clone)]
@@ -39,6 +40,7 @@ pub struct HostBuilder {
     config: Config,
     plugin_dirs: Vec<PathBuf>,
     cache_dir: Option<PathBuf>,
+    worker_program: Option<WorkerProgram>,
 }
 
 impl HostBuilder {
@@ -62,6 +64,13 @@ impl HostBuilder {
         self
     }
 
+    /// Runs workers with this program. Without one, instances with `isolation = "worker"` cannot be
+    /// made.
+    pub fn worker_program(mut self, program: WorkerProgram) -> Self {
+        self.worker_program = Some(program);
+        self
+    }
+
     /// Loads the plugins and makes the instances. Call it inside a tokio runtime, on which the
     /// services for plugins then run.
     ///
@@ -74,10 +83,13 @@ impl HostBuilder {
         }
         let cache_dir = self.cache_dir.or_else(|| self.config.cache_dir.clone());
         let client = services::client()?;
+        let config = self.config.clone();
         let loader = Loader::new(self.config.plugin_dirs.clone(), cache_dir)
-            .trust(self.config.trust.clone());
+            .trust(self.config.trust.clone())
+            .opening(move |plugin| config.runs_in_process(plugin));
         let (report, plugins) = loader.load().await;
-        let instances = make_instances(&self.config, &plugins, &client).await;
+        let instances =
+            make_instances(&self.config, &plugins, &client, self.worker_program.as_ref()).await;
         let registry = ProviderRegistry::new(instances, self.config.routes);
         Ok(Host(Arc::new(Inner { report, registry })))
     }
@@ -123,6 +135,7 @@ async fn make_instances(
     config: &Config,
     plugins: &[LoadedPlugin],
     client: &reqwest::Client,
+    worker_program: Option<&WorkerProgram>,
 ) -> Vec<ProviderHandle> {
     let names = || plugins.iter().map(|plugin| plugin.name.as_str());
     let unconfigured = InstanceConfig::default();
@@ -131,11 +144,13 @@ async fn make_instances(
     wanted.extend(config.providers.iter().map(|(name, config)| (name.as_str(), config)));
     let runtime = tokio::runtime::Handle::current();
     let containment = &config.containment;
-    let making = wanted.into_iter().map(|(name, config)| {
+    let making = wanted.into_iter().map(|(name, instance)| {
         instantiate(Instantiation {
             name,
-            config,
-            plugin: find_plugin(name, config, plugins),
+            config: instance,
+            plugin: find_plugin(name, instance, plugins),
+            isolation: config.isolation_of(instance),
+            worker_program,
             containment,
             runtime: runtime.clone(),
             client: client.clone(),

@@ -42,9 +42,10 @@ pub mod loader;
 mod provider;
 mod registry;
 mod services;
+pub mod worker;
 
 pub use config::Config;
 pub use host::{Host, HostBuilder, HostError};
 pub use loader::LoadReport;
-pub use provider::{ChunkStream, InstanceState, InstanceStatus, ProviderHandle};
+pub use provider::{ChunkStream, InstanceState, InstanceStatus, ProviderHandle, WorkerStatus};
 pub use registry::{ProviderRegistry, Target};

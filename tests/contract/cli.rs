@@ -205,7 +205,7 @@ fn a_malformed_configuration_is_refused_with_its_place() {
         ("[gateway]\nlisten = \"nowhere\"\n", &["allos.toml:2:10", "nowhere"]),
         ("[gateway]\nlissen = \"127.0.0.1:1\"\n", &["allos.toml:2:1", "lissen", "listen"]),
         ("[providers.\"No Name\"]\n", &["allos.toml:1:", "No Name"]),
-        ("[providers.echo]\nisolation = \"worker\"\n", &["allos.toml:2:13", "not supported yet"]),
+        ("[providers.echo]\nisolation = \"thread\"\n", &["allos.toml:2:13", "unknown isolation"]),
         ("[providers.echo]\ntimeout_seconds = 0\n", &["allos.toml:2:19", "timeout"]),
         ("[routes]\nsmart = [\"echo/a\", \"echo/b\"]\n", &["allos.toml:2:9", "not supported yet"]),
         ("this is no toml", &["allos.toml:1:"]),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use allos_host::worker::WorkerProgram;
 use allos_host::{Config, Host};
 use tempfile::TempDir;
 
@@ -76,8 +77,10 @@ impl PluginFolder {
     /// A host on this folder, with the rest of its configuration.
     pub(crate) async fn host(&self, toml: &str) -> Host {
         let config = Config::parse(toml, &self.path().join("allos.toml")).expect("a configuration");
+        let program = WorkerProgram::new(artifact::allos()).argument("worker");
         Host::builder()
             .config(config)
+            .worker_program(program)
             .plugin_dir(self.plugins())
             .cache_dir(self.cache())
             .build()

@@ -28,3 +28,4 @@ mod tidy;
 mod trust;
 mod upstream;
 mod wire;
+mod workers;

@@ -10,6 +10,7 @@ use clap::Subcommand;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::start::load_config;
+use super::worker::program;
 use super::{Global, output};
 use crate::Host;
 use crate::config::{Config, ModelRef};
@@ -34,7 +35,7 @@ async fn check(global: &Global) -> Result<(), Failure> {
     let config = load_config(global, None)?;
     let file = config.file.clone();
     let key = gateway_key(&config);
-    let host = Host::builder().config(config.clone()).build().await?;
+    let host = Host::builder().config(config.clone()).worker_program(program()?).build().await?;
 
     let instances = config.providers.keys().filter_map(|name| unusable(&host, name.as_ref()));
     let routes =

@@ -15,6 +15,7 @@ mod output;
 mod serve;
 mod start;
 mod trust;
+mod worker;
 
 use std::future::Future;
 use std::io::Write;
@@ -29,6 +30,9 @@ use log::LogStyle;
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
+    if worker::is_meant() {
+        return crate::worker::run();
+    }
     let exit = match CommandLine::try_parse() {
         Ok(command_line) => match command_line.execute() {
             Ok(()) => Exit::Success,

@@ -14,6 +14,7 @@ use super::Global;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::start::{load_config, no_plugin_hint};
+use super::worker::program;
 use crate::Host;
 use crate::config::{Config, parse_listen};
 use crate::gateway::{self, Settings};
@@ -35,7 +36,7 @@ pub(super) async fn run(global: &Global, arguments: &Arguments) -> Result<(), Fa
     let listener = bind(config.gateway.listen).await?;
 
     let hint = no_plugin_hint(&config);
-    let host = Host::builder().config(config).build().await?;
+    let host = Host::builder().config(config).worker_program(program()?).build().await?;
     log_host(&host, &hint);
     let stop = stop_signal().map_err(|error| not_served(&error))?;
     let address = listener.local_addr().map_err(|error| not_served(&error))?;

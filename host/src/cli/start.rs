@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::Global;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::worker::program;
 use crate::Host;
 use crate::config::{Config, LoadOptions};
 
@@ -22,7 +23,7 @@ pub(super) fn load_config(global: &Global, listen: Option<SocketAddr>) -> Result
 pub(super) async fn start_host(global: &Global) -> Result<Host, Failure> {
     let config = load_config(global, None)?;
     let looked = no_plugin_hint(&config);
-    let host = Host::builder().config(config).build().await?;
+    let host = Host::builder().config(config).worker_program(program()?).build().await?;
     if host.registry().instances().next().is_none() {
         return Err(Failure::new(Exit::Plugin, "no provider is loaded").with_hint(looked));
     }

@@ -19,6 +19,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use allos_plugin_api::Descriptor;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -42,6 +43,8 @@ pub struct Config {
     pub cache_dir: Option<PathBuf>,
     /// Which files of the plugin folders may be used.
     pub trust: TrustConfig,
+    /// Where the plugins of instances run that do not say so themselves.
+    pub isolation: Isolation,
     /// The HTTP surface.
     pub gateway: GatewayConfig,
     /// What faults a plugin's code may have before its instance is tripped.
@@ -114,8 +117,8 @@ pub struct InstanceConfig {
     pub idle_timeout: Duration,
     /// Whether bodies of a dialect that the provider speaks pass as they came.
     pub passthrough: bool,
-    /// Where the plugin runs.
-    pub isolation: Isolation,
+    /// Where the plugin runs, if not where [`Config::isolation`] says.
+    pub isolation: Option<Isolation>,
     /// The plugin's own options, as JSON.
     #[serde(deserialize_with = "values::options")]
     pub options: Map<String, Value>,
@@ -129,6 +132,18 @@ pub enum Isolation {
     /// In the host's own process, trusted with its memory.
     #[default]
     InProcess,
+    /// In a process of its own, one for each instance.
+    Worker,
+}
+
+impl Isolation {
+    /// Its name, as it is configured.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InProcess => "in-process",
+            Self::Worker => "worker",
+        }
+    }
 }
 
 impl Config {
@@ -155,6 +170,27 @@ impl Config {
         config.anchor(file.parent().unwrap_or(Path::new("")));
         config.file = Some(file.to_owned());
         Ok(config)
+    }
+
+    /// Where the plugin of an instance runs.
+    pub(crate) fn isolation_of(&self, instance: &InstanceConfig) -> Isolation {
+        instance.isolation.unwrap_or(self.isolation)
+    }
+
+    /// Whether a plugin must be open in this process: an instance of it, or of one of its presets,
+    /// runs there.
+    pub(crate) fn runs_in_process(&self, plugin: &Descriptor) -> bool {
+        let is_of = |name: &str| {
+            plugin.name == name || plugin.presets.iter().any(|preset| preset.name == name)
+        };
+        let unnamed = !self.providers.contains_key(plugin.name.as_str());
+        let tables = self
+            .providers
+            .iter()
+            .filter(|(name, instance)| is_of(instance.plugin.as_ref().unwrap_or(name).as_str()));
+        let mut runs = tables.map(|(_, instance)| self.isolation_of(instance));
+        unnamed && self.isolation == Isolation::InProcess
+            || runs.any(|isolation| isolation == Isolation::InProcess)
     }
 
     fn anchor(&mut self, folder: &Path) {
@@ -186,6 +222,7 @@ impl Default for Config {
             plugin_dirs: vec![PathBuf::from("plugins")],
             cache_dir: None,
             trust: TrustConfig::default(),
+            isolation: Isolation::default(),
             gateway: GatewayConfig::default(),
             containment: ContainmentConfig::default(),
             providers: BTreeMap::new(),
@@ -228,7 +265,7 @@ impl Default for InstanceConfig {
             timeout: Duration::from_mins(10),
             idle_timeout: Duration::from_mins(5),
             passthrough: true,
-            isolation: Isolation::default(),
+            isolation: None,
             options: Map::new(),
         }
     }
@@ -259,10 +296,8 @@ impl TryFrom<String> for Isolation {
     fn try_from(text: String) -> Result<Self, String> {
         match text.as_str() {
             "in-process" => Ok(Self::InProcess),
-            "worker" => Err("isolation \"worker\" is not supported yet \
-                             (hint: leave it out, or write \"in-process\")"
-                .to_owned()),
-            _ => Err("unknown isolation (hint: write \"in-process\")".to_owned()),
+            "worker" => Ok(Self::Worker),
+            _ => Err("unknown isolation (hint: write \"in-process\" or \"worker\")".to_owned()),
         }
     }
 }

@@ -146,12 +146,12 @@ fn a_route_has_exactly_one_target() {
 }
 
 #[test]
-fn a_worker_is_refused_for_now() {
+fn an_unknown_isolation_is_refused() {
     assert!(
-        error("[providers.x]\nisolation = 'worker'").contains(":2:13: isolation \"worker\" is")
+        error("[providers.x]\nisolation = 'thread'").contains(":2:13: unknown isolation (hint: ")
     );
     let instance = instance("[providers.x]\nisolation = 'in-process'");
-    assert_eq!(instance.isolation, Isolation::InProcess);
+    assert_eq!(instance.isolation, Some(Isolation::InProcess));
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub use cache::default_cache_dir;
 pub use candidate::{Candidate, CandidateState, ContentHash, LoadStage, Refusal};
 pub use descriptor::identify;
 pub use loaded::LoadedPlugin;
+pub(crate) use open::open_copy;
 pub use report::LoadReport;
 pub use trust::{Voucher, pin};
 

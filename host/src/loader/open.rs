@@ -20,7 +20,7 @@ use allos_plugin_abi::{PLUGIN_SYMBOL, PluginRef};
 use allos_plugin_api::Descriptor;
 
 use super::admission::{Admission, Session, found};
-use super::candidate::{ContentHash, Reason};
+use super::candidate::{ContentHash, LoadStage, Reason, Refusal};
 use super::stdout;
 
 const OTHER_BUILD: &str = "rebuild it with the allos-plugin-api of this host";
@@ -42,6 +42,11 @@ pub(super) fn open(admission: &mut Admission, session: &mut Session) -> Result<(
     open.insert(hash, module);
     admission.module = Some(module);
     Ok(())
+}
+
+/// Opens the private copy of a plugin, in whichever process this is.
+pub(crate) fn open_copy(copy: &Path, stated: &Descriptor) -> Result<PluginRef, Refusal> {
+    module_of(copy, stated).map_err(|reason| Refusal::new(LoadStage::Open, reason))
 }
 
 /// All that runs foreign code is within this.

@@ -11,12 +11,13 @@ use allos_plugin_api::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::call::{Operation, RunningProvider};
 use super::contract::check_response;
 use super::prepare::{keep_lane, name_tool_results};
 use super::redaction::Redaction;
+use super::running::RunningProvider;
 use super::state::{InstanceState, InstanceStatus};
 use super::stream::ChunkStream;
+use super::vtable::Operation;
 
 /// A provider instance. Cheap to clone.
 ///
@@ -255,7 +256,7 @@ impl ProviderHandle {
 
     async fn attributed_call<In: Serialize + ?Sized, Out: DeserializeOwned>(
         &self,
-        operation: Operation,
+        operation: Operation<'static>,
         input: &In,
     ) -> Result<Out, ProviderError> {
         self.call(operation, input).await.map_err(|error| self.attribute(error))
@@ -263,7 +264,7 @@ impl ProviderHandle {
 
     async fn call<In: Serialize + ?Sized, Out: DeserializeOwned>(
         &self,
-        operation: Operation,
+        operation: Operation<'static>,
         input: &In,
     ) -> Result<Out, ProviderError> {
         self.running()?.call(operation, input, self.settings().timeout).await

@@ -6,21 +6,26 @@
 //! [`redaction`]. The [`watchdog`] sees plugin code that blocks; what is known of its faults is the
 //! instance's [`state`]. Which instances exist is the registry's business.
 
-mod call;
 mod contract;
 mod handle;
+mod in_process;
 mod plugin_thread;
 mod prepare;
 mod redaction;
+mod running;
 mod state;
 mod stream;
+mod vtable;
 mod watchdog;
 
-pub(crate) use call::{Recipe, RunningProvider};
 pub use handle::ProviderHandle;
 pub(crate) use handle::Settings;
+pub(crate) use in_process::{CREATE_TIMEOUT, InProcess, Recipe};
 pub(crate) use plugin_thread::fault_on_this_thread;
 pub(crate) use redaction::Redaction;
+pub(crate) use running::{RunningProvider, timed_out};
 pub(crate) use state::Health;
-pub use state::{InstanceState, InstanceStatus};
+pub use state::{InstanceState, InstanceStatus, WorkerStatus};
 pub use stream::ChunkStream;
+pub(crate) use vtable::{Operation, finish, next_frame};
+pub(crate) use watchdog::Blocking;

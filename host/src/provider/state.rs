@@ -58,8 +58,21 @@ pub struct InstanceStatus {
     pub faults: u64,
     /// The calls that are running, or wait to run.
     pub calls_in_flight: usize,
-    /// The threads on which its plugin's code is: one, and those that have not come back.
+    /// The threads of the host on which its plugin's code is: one, and those that have not come
+    /// back. None for a worker.
     pub threads: usize,
+    /// Its worker, where its plugin does not run in the host's process.
+    pub worker: Option<WorkerStatus>,
+}
+
+/// The process in which an instance's plugin runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerStatus {
+    /// Its process id, while it runs.
+    pub process_id: Option<u32>,
+    /// How often it was started again.
+    pub restarts: u64,
 }
 
 /// The state and the counts of an instance that runs.
@@ -74,6 +87,7 @@ pub(crate) struct Health {
     calls: AtomicUsize,
     threads: AtomicUsize,
     watchdog: Notify,
+    worker: Mutex<Option<WorkerStatus>>,
 }
 
 struct Current {
@@ -114,6 +128,7 @@ impl Health {
             calls: AtomicUsize::new(0),
             threads: AtomicUsize::new(0),
             watchdog: Notify::new(),
+            worker: Mutex::default(),
         })
     }
 
@@ -142,7 +157,24 @@ impl Health {
             faults: self.faults.load(Ordering::Relaxed),
             calls_in_flight: self.calls.load(Ordering::Relaxed),
             threads: self.threads.load(Ordering::Relaxed),
+            worker: *self.worker(),
         }
+    }
+
+    /// Notes that a worker runs, the first or one more.
+    pub(crate) fn worker_started(&self, process_id: Option<u32>) {
+        let mut worker = self.worker();
+        let restarts = worker.map_or(0, |before| before.restarts + 1);
+        *worker = Some(WorkerStatus { process_id, restarts });
+    }
+
+    /// Notes that the worker is gone.
+    pub(crate) fn worker_ended(&self) {
+        self.worker().get_or_insert_default().process_id = None;
+    }
+
+    fn worker(&self) -> MutexGuard<'_, Option<WorkerStatus>> {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a call, unless the instance is tripped.
@@ -221,6 +253,11 @@ impl Health {
         self.in_a_row.store(self.limits.faults.saturating_sub(1), Ordering::Relaxed);
     }
 
+    /// The faults since the last call that ended as it should.
+    pub(crate) fn faults_in_a_row(&self) -> u32 {
+        self.in_a_row.load(Ordering::Relaxed)
+    }
+
     /// How long it stays tripped.
     pub(crate) fn pause_left(&self) -> Option<Duration> {
         self.current().tripped.as_ref().map(Trip::left)
@@ -268,7 +305,7 @@ impl Health {
 impl InstanceStatus {
     /// An instance that has never run.
     pub(crate) fn unusable(state: InstanceState, since: SystemTime) -> Self {
-        Self { state, since, faults: 0, calls_in_flight: 0, threads: 0 }
+        Self { state, since, faults: 0, calls_in_flight: 0, threads: 0, worker: None }
     }
 }
 

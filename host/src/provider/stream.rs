@@ -3,9 +3,9 @@
 use allos_plugin_api::{Event, ProviderChunk, ProviderError};
 use tokio::time::Instant;
 
-use super::call::{Frames, timed_out};
 use super::contract::StreamContract;
 use super::handle::{ProviderHandle, Settings};
+use super::running::{Frames, timed_out};
 
 /// The chunks of an answer. Dropping it cancels the call.
 ///

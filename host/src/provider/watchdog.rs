@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::call::Running;
+use super::in_process::Running;
 use super::plugin_thread::PluginThread;
 use super::state::Health;
 
@@ -29,8 +29,13 @@ pub(super) async fn watch(running: Weak<Running>, health: Arc<Health>) {
 }
 
 /// A poll or a drop that was running when it was looked at.
-struct Blocking {
+struct Poll {
     beat: u64,
+    blocking: Blocking,
+}
+
+/// Code of a plugin's that has its thread and does not give it back.
+pub(crate) struct Blocking {
     since: Instant,
     faults: u32,
 }
@@ -39,7 +44,7 @@ struct Blocking {
 async fn look(
     running: &Weak<Running>,
     health: &Health,
-    blocking: &mut Option<Blocking>,
+    blocking: &mut Option<Poll>,
 ) -> Option<Option<Duration>> {
     let running = running.upgrade()?;
     let often = health.limits().blocked / LOOKS;
@@ -63,33 +68,48 @@ async fn look(
     Some(Some(often))
 }
 
-/// Reports a block, counts a fault for each time that it lasts too long, and gives the thread up
-/// where the instance is tripped.
-fn see(health: &Health, thread: &PluginThread, blocking: &mut Option<Blocking>) {
+/// Sees a block, and gives the thread up where the instance is tripped for it.
+fn see(health: &Health, thread: &PluginThread, blocking: &mut Option<Poll>) {
     let now = Instant::now();
     let beat = thread.pulse().running();
     if let Some(seen) = blocking.take_if(|seen| beat != Some(seen.beat)) {
-        seen.ended(health, now);
+        seen.blocking.ended(health, now);
     }
     let Some(beat) = beat else { return };
-    let seen = blocking.get_or_insert(Blocking { beat, since: now, faults: 0 });
-    let lasts = now - seen.since;
-    if lasts < health.limits().blocked.saturating_mul(seen.faults.saturating_add(1)) {
+    let seen = blocking.get_or_insert(Poll { beat, blocking: Blocking::since(now) });
+    if now < seen.blocking.next(health) {
         return;
     }
-    seen.faults += 1;
-    let what = format!("its code has blocked its thread for {:.1} s", lasts.as_secs_f64());
-    if seen.faults.is_power_of_two() {
-        tracing::warn!("{}: plugin `{}`: {what} so far", health.instance(), health.plugin());
-    }
-    health.fault(&what);
+    seen.blocking.report(health, now);
     if let Some(refusal) = health.refusal() {
         thread.give_up(refusal);
     }
 }
 
 impl Blocking {
-    fn ended(&self, health: &Health, now: Instant) {
+    /// Code that has run since a moment.
+    pub(crate) fn since(since: Instant) -> Self {
+        Self { since, faults: 0 }
+    }
+
+    /// When it will have run for too long once more.
+    pub(crate) fn next(&self, health: &Health) -> Instant {
+        self.since + health.limits().blocked.saturating_mul(self.faults.saturating_add(1))
+    }
+
+    /// Reports it while it lasts, and counts it as a fault.
+    pub(crate) fn report(&mut self, health: &Health, now: Instant) {
+        self.faults += 1;
+        let seconds = (now - self.since).as_secs_f64();
+        let what = format!("its code has blocked its thread for {seconds:.1} s");
+        if self.faults.is_power_of_two() {
+            tracing::warn!("{}: plugin `{}`: {what} so far", health.instance(), health.plugin());
+        }
+        health.fault(&what);
+    }
+
+    /// Says that it is over, where its beginning was reported.
+    pub(crate) fn ended(&self, health: &Health, now: Instant) {
         if self.faults > 0 {
             let (instance, plugin) = (health.instance(), health.plugin());
             let seconds = (now - self.since).as_secs_f64();

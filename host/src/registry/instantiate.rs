@@ -3,18 +3,20 @@
 //! Whatever is wrong makes this one instance unusable, with the reason, and nothing else.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use allos_plugin_api::{
     Descriptor, ErrorKind, OptionKind, OptionSpec, Preset, ProviderConfig, ProviderError, Secret,
 };
 use serde_json::{Map, Value};
 
-use crate::config::{ContainmentConfig, InstanceConfig, SecretError, SecretSource};
+use crate::config::{ContainmentConfig, InstanceConfig, Isolation, SecretError, SecretSource};
 use crate::loader::LoadedPlugin;
 use crate::provider::{
-    Health, InstanceState, ProviderHandle, Recipe, Redaction, RunningProvider, Settings,
+    self, Health, InProcess, InstanceState, ProviderHandle, Redaction, RunningProvider, Settings,
 };
 use crate::services::Services;
+use crate::worker::{self, Worker, WorkerProgram};
 
 /// What an instance is made of.
 pub(crate) struct Instantiation<'a> {
@@ -24,6 +26,10 @@ pub(crate) struct Instantiation<'a> {
     pub(crate) config: &'a InstanceConfig,
     /// The plugin behind it, and the preset of it that is meant.
     pub(crate) plugin: Option<(&'a LoadedPlugin, Option<&'a Preset>)>,
+    /// Where its plugin runs.
+    pub(crate) isolation: Isolation,
+    /// What runs as its worker, if it has one.
+    pub(crate) worker_program: Option<&'a WorkerProgram>,
     /// What faults it may have.
     pub(crate) containment: &'a ContainmentConfig,
     /// Where the services run, and the client that they share.
@@ -87,19 +93,49 @@ async fn make(parts: &Instantiation<'_>, settings: &Settings) -> Result<Provider
         Services::new(parts.runtime.clone(), parts.client.clone(), parts.name, redaction.clone());
     let descriptor = plugin.descriptor.clone();
     let health = Health::new(parts.name, &descriptor.name, parts.containment, redaction.clone());
-    let module = plugin.module.ok_or_else(|| not_here(&descriptor.name))?;
-    let recipe = Recipe { module, config, services };
-    let running =
-        RunningProvider::create(recipe, health).await.map_err(|error| redaction.error(error))?;
+    let running = match parts.isolation {
+        Isolation::InProcess => in_process(plugin, config, services, health).await,
+        Isolation::Worker => in_worker(parts, plugin, config, services, health).await,
+    };
+    let running = running.map_err(|error| redaction.error(error))?;
     Ok(ProviderHandle::ready(parts.name, descriptor, settings.clone(), redaction, running))
 }
 
-/// The loader opens every plugin that an instance runs in-process.
-fn not_here(plugin: &str) -> Unusable {
-    Unusable::failed(
-        format!("the plugin `{plugin}` is not open in this process"),
-        "start the host again",
-    )
+async fn in_process(
+    plugin: &LoadedPlugin,
+    config: ProviderConfig,
+    services: Services,
+    health: Arc<Health>,
+) -> Result<RunningProvider, ProviderError> {
+    // The loader opens every plugin that an instance runs in-process.
+    let module = plugin.module.ok_or_else(|| {
+        ProviderError::configuration("its plugin is not open in this process")
+            .with_hint("start the host again")
+    })?;
+    let recipe = provider::Recipe { module, config, services };
+    Ok(RunningProvider::InProcess(InProcess::create(recipe, health).await?))
+}
+
+async fn in_worker(
+    parts: &Instantiation<'_>,
+    plugin: &LoadedPlugin,
+    config: ProviderConfig,
+    services: Services,
+    health: Arc<Health>,
+) -> Result<RunningProvider, ProviderError> {
+    let program = parts.worker_program.cloned().ok_or_else(|| {
+        ProviderError::configuration("this program was built without a worker program")
+            .with_hint("name one with `HostBuilder::worker_program`, or use \"in-process\"")
+    })?;
+    let recipe = worker::Recipe {
+        program,
+        copy: plugin.staged.clone(),
+        descriptor: plugin.descriptor.clone(),
+        config,
+        services,
+        environment: Vec::new(),
+    };
+    Ok(RunningProvider::Worker(Worker::create(recipe, health).await?))
 }
 
 fn no_plugin(parts: &Instantiation<'_>) -> Unusable {

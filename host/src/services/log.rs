@@ -19,6 +19,11 @@ pub(crate) fn is_enabled(level: u8) -> bool {
     }
 }
 
+/// The most talkative level of which a line would be kept; 0 where none would.
+pub(crate) fn most_talkative_level() -> u8 {
+    (1..=5).rev().find(|level| is_enabled(*level)).unwrap_or(0)
+}
+
 /// Writes a line; what would break it is shown as its escape.
 pub(crate) fn write(level: u8, instance: &str, message: &str) {
     let message = one_line(message);

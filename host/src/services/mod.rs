@@ -23,6 +23,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use crate::provider::{Redaction, fault_on_this_thread};
 
 pub(crate) use http::client;
+pub(crate) use log::most_talkative_level;
 
 /// The services of one provider instance.
 #[derive(Clone)]
@@ -70,11 +71,7 @@ impl HostVtable for Services {
     }
 
     fn sleep(&self, milliseconds: u64) -> FfiFuture<()> {
-        // The timer is made on the host's runtime, too: on the plugin's thread there is none.
-        let duration = Duration::from_millis(milliseconds);
-        let sleeping = self.runtime.spawn(async move { tokio::time::sleep(duration).await });
-        let stop = AbortOnDrop(sleeping.abort_handle());
-        FfiFuture::new(wait(sleeping, stop))
+        sleep(&self.runtime, Duration::from_millis(milliseconds))
     }
 
     fn call(&self, service: RStr<'_>, payload: Payload) -> FfiFuture<Outcome> {
@@ -87,6 +84,13 @@ impl HostVtable for Services {
             .with_hint("this plugin expects a newer allos");
         FfiFuture::new(std::future::ready(RResult::RErr(encode_error(&error))))
     }
+}
+
+/// Completes after a time. The timer is made on the runtime, too: on a plugin's thread there is none.
+pub(crate) fn sleep(runtime: &Handle, duration: Duration) -> FfiFuture<()> {
+    let sleeping = runtime.spawn(async move { tokio::time::sleep(duration).await });
+    let stop = AbortOnDrop(sleeping.abort_handle());
+    FfiFuture::new(wait(sleeping, stop))
 }
 
 async fn wait(sleeping: JoinHandle<()>, _stop: AbortOnDrop) {

@@ -29,18 +29,28 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Payload, ProviderError
 ///
 /// Where the bytes are no such value, or are longer than [`MAX_PAYLOAD`].
 pub fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ProviderError> {
-    if payload.len() > MAX_PAYLOAD {
-        return Err(ProviderError::malformed_reply(format!(
-            "a payload of {} MiB crossed the plugin boundary, more than the {} MiB allowed",
-            payload.len() / (1024 * 1024),
-            MAX_PAYLOAD / (1024 * 1024),
-        )));
-    }
+    check_length(payload)?;
     rmp_serde::from_slice(payload).map_err(|error| {
         ProviderError::malformed_reply(format!(
             "a payload that crossed the plugin boundary cannot be read: {error}"
         ))
     })
+}
+
+/// Refuses a payload that is longer than [`MAX_PAYLOAD`].
+///
+/// # Errors
+///
+/// Of kind `malformed_reply`, with both lengths.
+pub fn check_length(payload: &[u8]) -> Result<(), ProviderError> {
+    if payload.len() <= MAX_PAYLOAD {
+        return Ok(());
+    }
+    Err(ProviderError::malformed_reply(format!(
+        "a payload of {} MiB crossed the plugin boundary, more than the {} MiB allowed",
+        payload.len() / (1024 * 1024),
+        MAX_PAYLOAD / (1024 * 1024),
+    )))
 }
 
 /// Decodes an error; one that cannot be read becomes an error about that.

@@ -1,4 +1,4 @@
-//! Calls over the vtable, each as a task on the plugin's own thread.
+//! A provider in the host's process: calls over the vtable, each a task on the instance's own thread.
 //!
 //! Payloads are encoded and decoded by the caller, so that the plugin's thread does the plugin's
 //! work alone. Whoever drops a call stops its task, and the plugin's future is dropped where it
@@ -7,29 +7,28 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use allos_plugin_abi::abi_stable::std_types::{ROption, RResult, RStr};
-use allos_plugin_abi::async_ffi::{ContextExt, FfiFuture, FfiPoll};
+use allos_plugin_abi::abi_stable::std_types::RResult;
 use allos_plugin_abi::{FrameStreamBox, Outcome, Payload, PluginRef, ProviderBox};
-use allos_plugin_api::boundary::payload::{decode, decode_error, encode};
-use allos_plugin_api::{ErrorKind, ProviderChunk, ProviderConfig, ProviderError};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use allos_plugin_api::boundary::payload::{decode_error, encode};
+use allos_plugin_api::{ErrorKind, ProviderConfig, ProviderError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::plugin_thread::PluginThread;
-use super::state::{Counted, Health};
+use super::running::timed_out;
+use super::state::Health;
+use super::vtable::{Operation, finish, next_frame, panicked};
 use super::watchdog;
 use crate::services::{AbortOnDrop, Services};
 
 /// How long a plugin may take to make a provider.
-const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many chunks wait for the caller before the plugin does.
 const CHUNKS_AHEAD: usize = 32;
 
 /// A provider that a plugin has made, on a thread of its own.
 #[derive(Clone)]
-pub(crate) struct RunningProvider(Arc<Running>);
+pub(crate) struct InProcess(Arc<Running>);
 
 /// What the calls and the watchdog of an instance share.
 pub(super) struct Running {
@@ -45,25 +44,7 @@ pub(crate) struct Recipe {
     pub(crate) services: Services,
 }
 
-/// An operation of a provider, as the vtable has it.
-#[derive(Clone, Copy)]
-pub(crate) enum Operation {
-    Chat,
-    ContextWindow,
-    Optional(&'static str),
-}
-
-impl Operation {
-    fn start(self, provider: &ProviderBox, input: Payload) -> FfiFuture<Outcome> {
-        match self {
-            Self::Chat => provider.chat(input),
-            Self::ContextWindow => provider.context_window(input),
-            Self::Optional(name) => provider.call(RStr::from_str(name), input),
-        }
-    }
-}
-
-impl RunningProvider {
+impl InProcess {
     /// Has a plugin make a provider, and watches it from now on.
     pub(crate) async fn create(recipe: Recipe, health: Arc<Health>) -> Result<Self, ProviderError> {
         let provider = recipe.make(PluginThread::start(&health)?).await?;
@@ -74,37 +55,27 @@ impl RunningProvider {
     }
 
     /// The state and the counts.
-    pub(crate) fn health(&self) -> &Health {
+    pub(super) fn health(&self) -> &Arc<Health> {
         &self.0.health
     }
 
-    /// Carries out an operation, within a time.
-    pub(crate) async fn call<In: Serialize + ?Sized, Out: DeserializeOwned>(
+    /// Carries out an operation, within a time. An error is the host's own.
+    pub(super) async fn call(
         &self,
-        operation: Operation,
-        input: &In,
+        operation: Operation<'static>,
+        input: Payload,
         timeout: Duration,
-    ) -> Result<Out, ProviderError> {
-        let _counted = self.0.health.begin_call()?;
-        let input = encode(input)?;
+    ) -> Result<Outcome, ProviderError> {
         let provider = self.0.provider().clone();
         let running = run(&provider.thread.clone(), async move {
             let future = operation.start(provider.get()?, input);
             Ok::<_, ProviderError>(finish(future).await)
         });
-        let answer = match running.within(timeout, "no answer").await?? {
-            Ok(RResult::ROk(output)) => decode(&output),
-            Ok(RResult::RErr(error)) => Err(decode_error(&error)),
-            Err(error) => Err(error),
-        };
-        self.0.health.note(&answer);
-        answer
+        running.within(timeout, "no answer").await?
     }
 
     /// Starts a stream; its frames wait in the channel. Dropping them ends it.
-    pub(crate) fn stream_chat<In: Serialize>(&self, request: &In) -> Result<Frames, ProviderError> {
-        let counted = self.0.health.begin_call()?;
-        let request = encode(request)?;
+    pub(super) fn stream_chat(&self, request: Payload) -> ThreadFrames {
         let provider = self.0.provider().clone();
         let thread = provider.thread.clone();
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
@@ -113,8 +84,7 @@ impl RunningProvider {
                 pump(provider.stream_chat(request), sender).await;
             }
         });
-        let health = self.0.health.clone();
-        Ok(Frames { receiver, thread, health, _stop: AbortOnDrop(stop), _counted: counted })
+        ThreadFrames { receiver, thread, _stop: AbortOnDrop(stop) }
     }
 }
 
@@ -159,59 +129,27 @@ impl Recipe {
     }
 }
 
-/// The chunks of a stream as the plugin sends them.
-pub(crate) struct Frames {
+/// The frames of a stream that a plugin's thread makes.
+pub(super) struct ThreadFrames {
     receiver: mpsc::Receiver<Outcome>,
     thread: Arc<PluginThread>,
-    health: Arc<Health>,
     _stop: AbortOnDrop,
-    _counted: Counted,
 }
 
-impl Frames {
-    /// The next one; `None` at the end.
-    pub(crate) async fn next(&mut self) -> Result<Option<ProviderChunk>, ProviderError> {
-        let chunk = match self.thread.unless_given_up(self.receiver.recv()).await? {
-            Some(RResult::ROk(frame)) => return decode(&frame).map(Some),
-            Some(RResult::RErr(error)) => Err(decode_error(&error)),
-            None => Ok(None),
-        };
-        self.health.note(&chunk);
-        chunk
+impl ThreadFrames {
+    /// The next one; `None` at the end. An error is the host's own.
+    pub(super) async fn next(&mut self) -> Result<Option<Outcome>, ProviderError> {
+        self.thread.unless_given_up(self.receiver.recv()).await
     }
 }
 
 async fn pump(mut frames: FrameStreamBox, sender: mpsc::Sender<Outcome>) {
-    loop {
-        let polled = std::future::poll_fn(|context| {
-            let polled = context.with_ffi_context(|context| frames.poll_next(context));
-            match polled {
-                FfiPoll::Ready(item) => std::task::Poll::Ready(Some(item)),
-                FfiPoll::Pending => std::task::Poll::Pending,
-                FfiPoll::Panicked => std::task::Poll::Ready(None),
-            }
-        })
-        .await;
-        let item = match polled {
-            Some(ROption::RSome(item)) => item,
-            Some(ROption::RNone) => return,
-            None => RResult::RErr(encode(&panicked()).unwrap_or_default()),
-        };
-        let last = item.is_err();
-        if sender.send(item).await.is_err() || last {
+    while let Some(frame) = next_frame(&mut frames).await {
+        let last = matches!(frame, RResult::RErr(_));
+        if sender.send(frame).await.is_err() || last {
             return;
         }
     }
-}
-
-/// Awaits a future of the plugin's. Such a future panics where its poll did.
-async fn finish(future: FfiFuture<Outcome>) -> Result<Outcome, ProviderError> {
-    use futures_util::FutureExt;
-    std::panic::AssertUnwindSafe(future).catch_unwind().await.map_err(|_| panicked())
-}
-
-fn panicked() -> ProviderError {
-    ProviderError::new(ErrorKind::Panicked, "the plugin panicked across its boundary")
 }
 
 /// A task on the plugin's thread, whose result the caller awaits.
@@ -244,11 +182,6 @@ impl<T> Task<T> {
             Err(_) => Err(timed_out(otherwise, limit)),
         }
     }
-}
-
-/// The error of something that did not happen within a time.
-pub(crate) fn timed_out(what: &str, limit: Duration) -> ProviderError {
-    ProviderError::new(ErrorKind::Timeout, format!("{what} within {} s", limit.as_secs_f64()))
 }
 
 /// A provider whose last owner has it dropped on the plugin's thread.

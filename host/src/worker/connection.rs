@@ -1,0 +1,300 @@
+//! A connection between a host and its worker: many exchanges over one pair of pipes.
+//!
+//! Either side opens exchanges. The answer to one is a stream of items; a call's is a stream of one.
+//! Each exchange has a window of its own in bytes, so that one that nobody reads holds up no other.
+//! Frames are written by whoever has something to say; only what does not fit into the pipe waits,
+//! for a task that writes when there is room.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
+
+use super::exchange::{Answer, Event, Exchange, Window};
+use super::frame::{self, Frame, Kind};
+
+/// Why a connection ends whose other side closes it, in order or not.
+pub(super) const CLOSED: &str = "it closed its end";
+
+/// How much is read at a time.
+const READ: usize = 64 * 1024;
+
+/// The memory that an idle connection keeps for writing.
+const KEPT: usize = 256 * 1024;
+
+/// One side of a connection. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Connection(Arc<Shared>);
+
+struct Shared {
+    outbox: Outbox,
+    opened: Mutex<HashMap<u32, Opened>>,
+    answering: Mutex<HashMap<u32, Answering>>,
+    last_opened: AtomicU32,
+    sent: AtomicU64,
+    lost: OnceLock<String>,
+}
+
+/// An exchange that this side has opened.
+struct Opened {
+    events: mpsc::UnboundedSender<Event>,
+    window: Arc<Window>,
+}
+
+/// An exchange that the other side has opened.
+struct Answering {
+    window: Arc<Window>,
+    task: Option<AbortHandle>,
+}
+
+/// What this side does about what the other asks and says.
+pub(crate) trait Attend: Send + Sync + 'static {
+    /// Begins to answer; the task is stopped where the other side wants no more.
+    fn open(&self, what: &str, payload: Bytes, answer: Answer) -> Option<AbortHandle>;
+
+    /// Hears something that has no answer.
+    fn tell(&self, what: &str, payload: Bytes);
+}
+
+/// An exchange that could not be opened, or cannot go on: the other side is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost;
+
+impl Connection {
+    /// A connection over these pipes, and its work, which ends with why the connection ended.
+    pub(crate) fn new(
+        to: pipe::Sender,
+        from: pipe::Receiver,
+        attend: impl Attend,
+    ) -> (Self, impl Future<Output = String> + Send + 'static) {
+        let connection = Self(Arc::new(Shared {
+            outbox: Outbox { pipe: to, waiting: Mutex::default(), wake: Notify::new() },
+            opened: Mutex::default(),
+            answering: Mutex::default(),
+            last_opened: AtomicU32::new(0),
+            sent: AtomicU64::new(0),
+            lost: OnceLock::new(),
+        }));
+        let working = connection.clone();
+        let work = async move {
+            let why = tokio::select! {
+                why = working.read(from, &attend) => why,
+                error = working.0.outbox.write_when_there_is_room() => error.to_string(),
+            };
+            working.lose(&why);
+            why
+        };
+        (connection, work)
+    }
+
+    /// Asks for something.
+    pub(crate) fn open(&self, what: &str, parts: &[&[u8]]) -> Result<Exchange, Lost> {
+        let id = self.0.last_opened.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let (events, receiver) = mpsc::unbounded_channel();
+        let window = Arc::new(Window::default());
+        lock(&self.0.opened).insert(id, Opened { events, window: window.clone() });
+        let exchange = Exchange::new(id, self.clone(), receiver, window);
+        // Looked at after the exchange is listed: whoever loses the connection ends what is listed.
+        if self.0.lost.get().is_some() {
+            return Err(Lost);
+        }
+        let length = frame::name_length(what);
+        let parts: Vec<&[u8]> =
+            [&length[..], what.as_bytes()].into_iter().chain(parts.iter().copied()).collect();
+        self.send(Kind::Open, id, &parts);
+        Ok(exchange)
+    }
+
+    /// Says something that has no answer.
+    pub(crate) fn tell(&self, what: &str, parts: &[&[u8]]) {
+        let length = frame::name_length(what);
+        let parts: Vec<&[u8]> =
+            [&length[..], what.as_bytes()].into_iter().chain(parts.iter().copied()).collect();
+        self.send(Kind::Tell, 0, &parts);
+    }
+
+    /// How many exchanges this side has open.
+    pub(crate) fn opened(&self) -> usize {
+        lock(&self.0.opened).len()
+    }
+
+    /// How many frames this side has sent.
+    pub(crate) fn sent(&self) -> u64 {
+        self.0.sent.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn send(&self, kind: Kind, exchange: u32, parts: &[&[u8]]) {
+        self.0.sent.fetch_add(1, Ordering::Relaxed);
+        self.0.outbox.send(kind, exchange, parts);
+    }
+
+    /// Forgets an exchange that this side has opened; whether the other side still answers it.
+    pub(super) fn forget_opened(&self, id: u32) -> bool {
+        lock(&self.0.opened).remove(&id).is_some()
+    }
+
+    /// Forgets an exchange that the other side has opened; whether it still wants the answer.
+    pub(super) fn forget_answering(&self, id: u32) -> bool {
+        lock(&self.0.answering).remove(&id).is_some()
+    }
+
+    async fn read(&self, mut from: pipe::Receiver, attend: &impl Attend) -> String {
+        let mut buffer = BytesMut::new();
+        loop {
+            buffer.reserve(READ);
+            match from.read_buf(&mut buffer).await {
+                Ok(0) => return CLOSED.to_owned(),
+                Ok(_) => {}
+                Err(error) => return error.to_string(),
+            }
+            loop {
+                match frame::read(&mut buffer) {
+                    Ok(Some(frame)) => {
+                        if let Err(why) = self.take(frame, attend) {
+                            return why.to_owned();
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(error) => return format!("it sent {error}"),
+                }
+            }
+        }
+    }
+
+    fn take(&self, frame: Frame, attend: &impl Attend) -> Result<(), &'static str> {
+        let Frame { kind, exchange, payload } = frame;
+        match kind {
+            Kind::Open => {
+                let (what, payload) =
+                    frame::named(&payload).ok_or("it opened an exchange without a name")?;
+                let window = Arc::new(Window::default());
+                match lock(&self.0.answering).entry(exchange) {
+                    Entry::Occupied(_) => return Err("it opened an exchange twice"),
+                    Entry::Vacant(place) => {
+                        place.insert(Answering { window: window.clone(), task: None })
+                    }
+                };
+                let answer = Answer::new(exchange, self.clone(), window);
+                let task = attend.open(what, payload, answer);
+                // It may have been answered meanwhile.
+                if let Some(answering) = lock(&self.0.answering).get_mut(&exchange) {
+                    answering.task = task;
+                }
+            }
+            Kind::Tell => {
+                let (what, payload) = frame::named(&payload).ok_or("it told nothing")?;
+                attend.tell(what, payload);
+            }
+            Kind::Item => self.pass_on(exchange, Event::Item(payload))?,
+            Kind::Last => self.pass_on(exchange, Event::Last(payload))?,
+            Kind::End => self.pass_on(exchange, Event::End)?,
+            Kind::Failed => self.pass_on(exchange, Event::Failed(payload))?,
+            Kind::Credit => {
+                let bytes = payload.as_ref().try_into().map(u32::from_le_bytes);
+                let bytes = bytes.map_err(|_| "it gave credit without a number")?;
+                if let Some(answering) = lock(&self.0.answering).get(&exchange) {
+                    answering.window.widen(bytes);
+                }
+            }
+            Kind::Cancel => {
+                let cancelled = lock(&self.0.answering).remove(&exchange);
+                if let Some(task) = cancelled.and_then(|answering| answering.task) {
+                    task.abort();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An exchange that is not there any more was given up while its answer was on its way.
+    fn pass_on(&self, exchange: u32, event: Event) -> Result<(), &'static str> {
+        let mut opened = lock(&self.0.opened);
+        let Some(asked) = opened.get(&exchange) else { return Ok(()) };
+        if let Event::Item(item) = &event
+            && !asked.window.take(item.len())
+        {
+            return Err("it sent more than it was given credit for");
+        }
+        let is_last = !matches!(event, Event::Item(_));
+        // Whoever does not listen any more has given the exchange up.
+        let _unwanted = asked.events.send(event);
+        if is_last {
+            opened.remove(&exchange);
+        }
+        Ok(())
+    }
+
+    /// Ends every exchange: those who wait for an answer hear that there is none.
+    fn lose(&self, why: &str) {
+        let _only_once = self.0.lost.set(why.to_owned());
+        lock(&self.0.opened).clear();
+        for (_, answering) in lock(&self.0.answering).drain() {
+            if let Some(task) = answering.task {
+                task.abort();
+            }
+        }
+    }
+}
+
+/// What is to be written.
+struct Outbox {
+    pipe: pipe::Sender,
+    waiting: Mutex<BytesMut>,
+    wake: Notify,
+}
+
+impl Outbox {
+    fn send(&self, kind: Kind, exchange: u32, parts: &[&[u8]]) {
+        let mut waiting = lock(&self.waiting);
+        let is_first = waiting.is_empty();
+        frame::write(&mut waiting, kind, exchange, parts);
+        // A pipe that fails is found out by the task, which sees the same error.
+        if is_first && !matches!(self.write_some(&mut waiting), Ok(())) || !waiting.is_empty() {
+            self.wake.notify_one();
+        }
+    }
+
+    fn write_some(&self, waiting: &mut BytesMut) -> io::Result<()> {
+        while !waiting.is_empty() {
+            match self.pipe.try_write(waiting) {
+                Ok(written) => waiting.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        if waiting.capacity() > KEPT {
+            *waiting = BytesMut::new();
+        } else {
+            waiting.clear();
+        }
+        Ok(())
+    }
+
+    async fn write_when_there_is_room(&self) -> io::Error {
+        loop {
+            self.wake.notified().await;
+            while !lock(&self.waiting).is_empty() {
+                if let Err(error) = self.pipe.writable().await {
+                    return error;
+                }
+                if let Err(error) = self.write_some(&mut lock(&self.waiting)) {
+                    return error;
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! Both sides of a connection in one process, over real pipes.
+
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use super::*;
+
+/// Answers `echo` with its payload, `count` with ever more items, `never` never.
+struct Peer {
+    told: mpsc::UnboundedSender<(String, Bytes)>,
+    sent: Arc<AtomicUsize>,
+}
+
+/// Counts down when an answer is dropped.
+struct Running(Arc<AtomicUsize>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_add(1_000_000, Ordering::Relaxed);
+    }
+}
+
+impl Attend for Peer {
+    fn open(&self, what: &str, payload: Bytes, answer: Answer) -> Option<AbortHandle> {
+        match what {
+            "echo" => answer.last(&payload),
+            "refuse" => answer.fail(&payload),
+            "drop" => drop(answer),
+            "count" => {
+                let (sent, running) = (self.sent.clone(), Running(self.sent.clone()));
+                let task = tokio::spawn(async move {
+                    let _running = running;
+                    loop {
+                        answer.item(&payload).await;
+                        sent.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+                return Some(task.abort_handle());
+            }
+            _ => std::mem::forget(answer),
+        }
+        None
+    }
+
+    fn tell(&self, what: &str, payload: Bytes) {
+        let _ = self.told.send((what.to_owned(), payload));
+    }
+}
+
+struct Pair {
+    near: Connection,
+    far: Connection,
+    told: mpsc::UnboundedReceiver<(String, Bytes)>,
+    sent: Arc<AtomicUsize>,
+}
+
+fn pair() -> Pair {
+    let (near_to, far_from) = pipe::pipe().unwrap();
+    let (far_to, near_from) = pipe::pipe().unwrap();
+    let (sender, told) = mpsc::unbounded_channel();
+    let sent = Arc::new(AtomicUsize::new(0));
+    let peer = || Peer { told: sender.clone(), sent: sent.clone() };
+    let (near, near_work) = Connection::new(near_to, near_from, peer());
+    let (far, far_work) = Connection::new(far_to, far_from, peer());
+    tokio::spawn(near_work);
+    tokio::spawn(far_work);
+    Pair { near, far, told, sent }
+}
+
+async fn answer(connection: &Connection, what: &str, payload: &[u8]) -> Result<Bytes, Bytes> {
+    connection.open(what, &[payload]).unwrap().next().await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn either_side_asks_and_is_answered() {
+    let mut pair = pair();
+    assert_eq!(answer(&pair.near, "echo", b"near").await.unwrap(), "near");
+    assert_eq!(answer(&pair.far, "echo", b"far").await.unwrap(), "far");
+    assert_eq!(answer(&pair.near, "refuse", b"no").await.unwrap_err(), "no");
+    assert_eq!(answer(&pair.near, "drop", b"no").await.unwrap_err(), "");
+    pair.near.tell("log", &[b"a ", b"line"]);
+    assert_eq!(pair.told.recv().await.unwrap(), ("log".to_owned(), Bytes::from("a line")));
+    assert_eq!((pair.near.opened(), pair.far.opened()), (0, 0));
+}
+
+#[tokio::test]
+async fn payloads_larger_than_a_pipe_cross_both_ways_at_once() {
+    let pair = pair();
+    let large = vec![7; 9 * 1024 * 1024];
+    let (one, other) =
+        tokio::join!(answer(&pair.near, "echo", &large), answer(&pair.far, "echo", &large));
+    assert_eq!(one.unwrap().len(), large.len());
+    assert_eq!(other.unwrap().len(), large.len());
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_takes_waits_and_holds_up_no_other() {
+    let pair = pair();
+    let mut unread = pair.near.open("count", &[&[0; 1000]]).unwrap();
+    let mut sent = 0;
+    for _ in 0..1000 {
+        assert_eq!(answer(&pair.near, "echo", b"still").await.unwrap(), "still");
+        sent = pair.sent.load(Ordering::Relaxed);
+    }
+    assert_eq!(sent, 62, "a window of items, and no more");
+    for _ in 0..1000 {
+        assert_eq!(unread.next().await.unwrap().unwrap().unwrap().len(), 1000);
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_that_is_dropped_stops_its_answer() {
+    let pair = pair();
+    let mut counting = pair.near.open("count", &[b"item"]).unwrap();
+    counting.next().await.unwrap().unwrap().unwrap();
+    drop(counting);
+    while pair.sent.load(Ordering::Relaxed) < 1_000_000 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(pair.near.opened(), 0);
+    assert_eq!(answer(&pair.near, "echo", b"still").await.unwrap(), "still");
+}
+
+/// A connection to somebody who writes these bytes and is gone; and why it ended.
+async fn alone(bytes: &[u8]) -> (Result<Option<Result<Bytes, Bytes>>, Lost>, String) {
+    let (to, _from) = pipe::pipe().unwrap();
+    let (raw, from) = pipe::pipe().unwrap();
+    let (told, _) = mpsc::unbounded_channel();
+    let (connection, work) = Connection::new(to, from, Peer { told, sent: Arc::default() });
+    let mut asked = connection.open("stream", &[]).unwrap();
+    let work = tokio::spawn(work);
+    let mut left = bytes;
+    while !left.is_empty() {
+        raw.writable().await.unwrap();
+        match raw.try_write(left) {
+            Ok(length) => left = &left[length..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => break,
+        }
+    }
+    drop(raw);
+    let why = work.await.unwrap();
+    assert!(connection.open("echo", &[]).is_err());
+    let heard = asked.next().await;
+    assert_eq!(connection.opened(), 0);
+    (heard, why)
+}
+
+#[tokio::test]
+async fn those_who_wait_hear_that_the_other_side_is_gone() {
+    assert_eq!(alone(b"").await, (Err(Lost), "it closed its end".to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_no_frame_or_without_credit_ends_the_connection() {
+    fn frames(kind: Kind, parts: &[&[u8]], times: usize) -> BytesMut {
+        let mut buffer = BytesMut::new();
+        (0..times).for_each(|_| frame::write(&mut buffer, kind, 1, parts));
+        buffer
+    }
+    for (bytes, why) in [
+        (b"what a plugin prints".as_slice(), "it sent a frame of 1952540791 bytes, which is none"),
+        (&frames(Kind::Item, &[&[0; 8192]], 20), "it sent more than it was given credit for"),
+        (&frames(Kind::Open, &[b"\x05never"], 2), "it opened an exchange twice"),
+        (&frames(Kind::Credit, &[b"1"], 1), "it gave credit without a number"),
+    ] {
+        assert_eq!(alone(bytes).await.1, why);
+    }
+}

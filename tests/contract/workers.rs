@@ -1,0 +1,108 @@
+//! A plugin in a process of its own: it answers as in-process, and its end is nobody else's.
+//!
+//! What holds in both isolations is tested for both where it stands (`containment`, `panics`,
+//! `streams`, …); here is what only a worker can bear, and what it is.
+
+use std::time::Duration;
+
+use allos_host::{Host, InstanceState};
+use allos_plugin_api::ErrorKind;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use tokio::task::JoinSet;
+
+use crate::calls::{assert_neighbours_answer, chat, request, soon, stream};
+use crate::folder::PluginFolder;
+
+/// The process of an instance's worker.
+fn worker(host: &Host, instance: &str) -> Option<Pid> {
+    let status = host.provider(instance).expect("it is registered").status();
+    let process = status.worker.expect("it has a worker").process_id?;
+    Pid::from_raw(process.cast_signed())
+}
+
+async fn until_restarted(host: &Host, instance: &str, old: Pid) -> Pid {
+    soon(async {
+        loop {
+            match worker(host, instance) {
+                Some(new) if new != old => return new,
+                _ => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_worker_answers_as_the_plugin_does_in_process() {
+    let folder = PluginFolder::with(&["echo"]);
+    let host = folder.host("[providers.echo]\nisolation = \"worker\"\n").await;
+    assert_neighbours_answer(&host).await;
+    let echo = host.provider("echo").expect("it is registered");
+    assert_eq!(soon(echo.context_window("echo")).await.expect("it answers"), Some(8192));
+    assert_eq!(soon(echo.models()).await.expect("it answers").len(), 1);
+    let error = soon(echo.chat(request("other", "hello"))).await.expect_err("no such model");
+    assert_eq!(*error.kind(), ErrorKind::ModelNotFound, "{error}");
+    assert!(host.report().loaded().count() == 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_costs_its_calls_and_is_started_again() {
+    let folder = PluginFolder::with(&["echo", "slow_to_answer"]);
+    let host = folder.host("[providers.slow-to-answer]\nisolation = \"worker\"\n").await;
+    let slow = host.provider("slow-to-answer").expect("it is registered");
+    let mut calls = JoinSet::new();
+    for _ in 0..64 {
+        let slow = slow.clone();
+        calls.spawn(async move { slow.chat(request("any", "hello")).await });
+    }
+    soon(async {
+        while slow.status().calls_in_flight < 64 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_neighbours_answer(&host).await;
+    let old = worker(&host, "slow-to-answer").expect("it runs");
+    kill_process(old, Signal::KILL).expect("it is there");
+    for answer in soon(calls.join_all()).await {
+        let error = answer.expect_err("its worker is gone");
+        assert_eq!(*error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(error.is_retryable());
+        assert_eq!(error.message(), "its worker was killed by SIGKILL during the call");
+    }
+    until_restarted(&host, "slow-to-answer", old).await;
+    let status = slow.status();
+    assert_eq!((status.state, status.faults), (InstanceState::Ready, 1));
+    assert_eq!(status.worker.expect("a worker").restarts, 1);
+    assert_neighbours_answer(&host).await;
+}
+
+#[tokio::test]
+async fn calls_that_come_while_a_worker_is_started_wait_for_it() {
+    let folder = PluginFolder::with(&["echo"]);
+    let toml = "[providers.other]\nplugin = \"echo\"\nisolation = \"worker\"\n";
+    let host = folder.host(toml).await;
+    for _ in 0..3 {
+        let old = worker(&host, "other").expect("it runs");
+        kill_process(old, Signal::KILL).expect("it is there");
+        until_restarted(&host, "other", old).await;
+        let answer = chat(&host, "other", "echo").await.expect("the new worker answers");
+        assert_eq!(answer.first_text(), "hello");
+        assert_eq!(stream(&host, "other", "echo").await.text, "hello");
+    }
+    assert_neighbours_answer(&host).await;
+}
+
+#[tokio::test]
+async fn a_worker_ends_with_its_instance() {
+    let folder = PluginFolder::with(&["echo"]);
+    let host = folder.host("isolation = \"worker\"").await;
+    let process = worker(&host, "echo").expect("it runs");
+    drop(host);
+    soon(async {
+        while test_kill_process(process).is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
