@@ -1,26 +1,41 @@
 //! All of it: a host is built from a configuration and plugin folders, and then answers.
+//!
+//! What it consists of at one moment is one value, which a reload replaces by another as a whole.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use allos_plugin_api::{Preset, ProviderError};
+use allos_plugin_api::ProviderError;
+use arc_swap::ArcSwap;
+use tokio::sync::{Mutex, Notify};
 
-use crate::config::{Config, InstanceConfig};
-use crate::loader::{LoadReport, LoadedPlugin, Loader};
+use crate::config::Config;
+use crate::loader::LoadReport;
 use crate::provider::ProviderHandle;
-use crate::registry::{Instantiation, ProviderRegistry, Target, instantiate};
+use crate::registry::{ProviderRegistry, Target};
+use crate::reload::{Fingerprint, Means, Reloaded, State};
 use crate::services;
 use crate::worker::WorkerProgram;
 
 /// A host that is running. Cheap to clone; dropping the last clone drops its providers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Host(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
-    report: LoadReport,
-    registry: ProviderRegistry,
+    state: ArcSwap<State>,
+    overrides: Overrides,
+    means: Means,
+    /// Held while the host is reloaded, so that one reload begins where another has ended.
+    reloading: Mutex<()>,
+    reloaded: Notify,
+}
+
+/// What the program says of a configuration, whichever it is.
+#[derive(Debug, Clone, Default)]
+struct Overrides {
+    plugin_dirs: Vec<PathBuf>,
+    cache_dir: Option<PathBuf>,
 }
 
 /// Why there is no host. A plugin or an instance that cannot be used is not a reason: see
@@ -38,8 +53,7 @@ pub enum HostError {
 #[must_use]
 pub struct HostBuilder {
     config: Config,
-    plugin_dirs: Vec<PathBuf>,
-    cache_dir: Option<PathBuf>,
+    overrides: Overrides,
     worker_program: Option<WorkerProgram>,
 }
 
@@ -54,13 +68,13 @@ impl HostBuilder {
     /// Looks for plugins in this folder. Called at least once, it stands in for the folders that
     /// the configuration names.
     pub fn plugin_dir(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.plugin_dirs.push(folder.into());
+        self.overrides.plugin_dirs.push(folder.into());
         self
     }
 
     /// Keeps private copies of plugins in this folder, in place of the configured one.
     pub fn cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.cache_dir = Some(folder.into());
+        self.overrides.cache_dir = Some(folder.into());
         self
     }
 
@@ -77,21 +91,30 @@ impl HostBuilder {
     /// # Errors
     ///
     /// Where the host itself cannot work: see [`HostError`].
-    pub async fn build(mut self) -> Result<Host, HostError> {
+    pub async fn build(self) -> Result<Host, HostError> {
+        let Self { config, overrides, worker_program } = self;
+        let means = Means { client: services::client()?, worker_program };
+        let config = overrides.apply(config);
+        let (state, _) = State::of_nothing(&config).next(config, None, &means).await;
+        Ok(Host(Arc::new(Inner {
+            state: ArcSwap::from_pointee(state),
+            overrides,
+            means,
+            reloading: Mutex::new(()),
+            reloaded: Notify::new(),
+        })))
+    }
+}
+
+impl Overrides {
+    fn apply(&self, mut config: Config) -> Config {
         if !self.plugin_dirs.is_empty() {
-            self.config.plugin_dirs = self.plugin_dirs;
+            config.plugin_dirs.clone_from(&self.plugin_dirs);
         }
-        let cache_dir = self.cache_dir.or_else(|| self.config.cache_dir.clone());
-        let client = services::client()?;
-        let config = self.config.clone();
-        let loader = Loader::new(self.config.plugin_dirs.clone(), cache_dir)
-            .trust(self.config.trust.clone())
-            .opening(move |plugin| config.runs_in_process(plugin));
-        let (report, plugins) = loader.load().await;
-        let instances =
-            make_instances(&self.config, &plugins, &client, self.worker_program.as_ref()).await;
-        let registry = ProviderRegistry::new(instances, self.config.routes);
-        Ok(Host(Arc::new(Inner { report, registry })))
+        if self.cache_dir.is_some() {
+            config.cache_dir.clone_from(&self.cache_dir);
+        }
+        config
     }
 }
 
@@ -102,13 +125,13 @@ impl Host {
     }
 
     /// What became of each file of the plugin folders.
-    pub fn report(&self) -> &LoadReport {
-        &self.0.report
+    pub fn report(&self) -> Arc<LoadReport> {
+        self.0.state.load().report.clone()
     }
 
     /// The provider instances, and the routes.
-    pub fn registry(&self) -> &ProviderRegistry {
-        &self.0.registry
+    pub fn registry(&self) -> Arc<ProviderRegistry> {
+        self.0.state.load().registry.clone()
     }
 
     /// The provider instance of a name.
@@ -117,7 +140,7 @@ impl Host {
     ///
     /// As [`ProviderRegistry::provider`].
     pub fn provider(&self, name: &str) -> Result<ProviderHandle, ProviderError> {
-        self.registry().provider(name)
+        self.0.state.load().registry.provider(name)
     }
 
     /// The instance and the model that a model's name means.
@@ -126,52 +149,52 @@ impl Host {
     ///
     /// As [`ProviderRegistry::resolve`].
     pub fn resolve(&self, model: &str) -> Result<Target, ProviderError> {
-        self.registry().resolve(model)
+        self.0.state.load().registry.resolve(model)
+    }
+
+    /// Looks at the plugin folders anew, takes over another configuration where there is one, and
+    /// tells what has changed.
+    ///
+    /// Calls go on meanwhile. An instance of which nothing has changed stays as it is; one that has
+    /// is made beside the old one and then takes its place, and calls in flight end where they
+    /// began. Where a file is refused that another content of was loaded, the old one goes on
+    /// serving. A handle or a registry that was asked for before the reload is the old one.
+    pub async fn reload(&self, config: Option<Config>) -> Reloaded {
+        self.reload_as(config.map(|config| self.0.overrides.apply(config)), None).await
+    }
+
+    /// The same, where the files have been seen like this.
+    pub(crate) async fn reload_as(
+        &self,
+        config: Option<Config>,
+        seen: Option<Fingerprint>,
+    ) -> Reloaded {
+        let _alone = self.0.reloading.lock().await;
+        let before = self.state();
+        let config = config.unwrap_or_else(|| before.config.clone());
+        let (next, reloaded) = before.next(config, seen, &self.0.means).await;
+        self.0.state.store(Arc::new(next));
+        self.0.reloaded.notify_waiters();
+        reloaded.log();
+        reloaded
+    }
+
+    /// All that it consists of at this moment.
+    pub(crate) fn state(&self) -> Arc<State> {
+        self.0.state.load_full()
+    }
+
+    /// Waits until it no longer consists of this.
+    pub(crate) async fn next_reload(&self, state: &Arc<State>) {
+        let reloaded = self.0.reloaded.notified();
+        if Arc::ptr_eq(&self.state(), state) {
+            reloaded.await;
+        }
     }
 }
 
-/// One instance for each table of the configuration, and one for each plugin that none names.
-async fn make_instances(
-    config: &Config,
-    plugins: &[LoadedPlugin],
-    client: &reqwest::Client,
-    worker_program: Option<&WorkerProgram>,
-) -> Vec<ProviderHandle> {
-    let names = || plugins.iter().map(|plugin| plugin.name.as_str());
-    let unconfigured = InstanceConfig::default();
-    let mut wanted: BTreeMap<&str, &InstanceConfig> =
-        names().map(|name| (name, &unconfigured)).collect();
-    wanted.extend(config.providers.iter().map(|(name, config)| (name.as_str(), config)));
-    let runtime = tokio::runtime::Handle::current();
-    let containment = &config.containment;
-    let making = wanted.into_iter().map(|(name, instance)| {
-        instantiate(Instantiation {
-            name,
-            config: instance,
-            plugin: find_plugin(name, instance, plugins),
-            isolation: config.isolation_of(instance),
-            worker_program,
-            containment,
-            runtime: runtime.clone(),
-            client: client.clone(),
-        })
-    });
-    futures_util::future::join_all(making).await
-}
-
-/// The plugin that is named, else the plugin of the instance's name, else a preset of that name; of
-/// several presets that of the plugin that was loaded first.
-fn find_plugin<'a>(
-    name: &str,
-    config: &InstanceConfig,
-    plugins: &'a [LoadedPlugin],
-) -> Option<(&'a LoadedPlugin, Option<&'a Preset>)> {
-    let wanted = config.plugin.as_ref().map_or(name, |plugin| plugin.as_str());
-    if let Some(plugin) = plugins.iter().find(|plugin| plugin.name == wanted) {
-        return Some((plugin, None));
+impl fmt::Debug for Host {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Host").field(&self.registry()).finish()
     }
-    plugins.iter().find_map(|plugin| {
-        let preset = plugin.descriptor.presets.iter().find(|preset| preset.name == wanted)?;
-        Some((plugin, Some(preset)))
-    })
 }

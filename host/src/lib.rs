@@ -41,6 +41,7 @@ mod io_reason;
 pub mod loader;
 mod provider;
 mod registry;
+mod reload;
 mod services;
 pub mod worker;
 
@@ -49,3 +50,4 @@ pub use host::{Host, HostBuilder, HostError};
 pub use loader::LoadReport;
 pub use provider::{ChunkStream, InstanceState, InstanceStatus, ProviderHandle, WorkerStatus};
 pub use registry::{ProviderRegistry, Target};
+pub use reload::{Reloaded, Watching};

@@ -9,7 +9,8 @@ use crate::folder::{PluginFolder, file_name};
 
 /// The line that a host says about a file of its only folder.
 fn line(host: &Host, file: &str) -> String {
-    let mut candidates = host.report().candidates.iter();
+    let report = host.report();
+    let mut candidates = report.candidates.iter();
     let candidate = candidates.find(|it| it.path().file_name().is_some_and(|name| name == file));
     candidate.expect("the file is in the report").to_string()
 }

@@ -17,6 +17,21 @@ pub(crate) fn library(name: &str) -> PathBuf {
     })
 }
 
+/// The content of a plugin or a fixture that states another version of itself.
+pub(crate) fn of_version(name: &str, version: &str) -> Vec<u8> {
+    let mut content = std::fs::read(library(name)).expect("the library is built");
+    let stated = |version: &str| format!("\"plugin_version\":\"{version}\"").into_bytes();
+    let (before, after) = (stated(env!("CARGO_PKG_VERSION")), stated(version));
+    assert_eq!(before.len(), after.len(), "a version of the same length");
+    let is_stated = |at: &usize| content[*at..].starts_with(&before);
+    let places: Vec<usize> = (0..content.len()).filter(is_stated).collect();
+    assert!(!places.is_empty(), "the version is found");
+    for at in places {
+        content[at..at + after.len()].copy_from_slice(&after);
+    }
+    content
+}
+
 /// The program under test.
 pub(crate) fn allos() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_allos-under-test"))

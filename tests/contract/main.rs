@@ -22,6 +22,7 @@ mod gateway;
 mod panics;
 mod plugins;
 mod process;
+mod reload;
 mod streams;
 mod terminal;
 mod tidy;

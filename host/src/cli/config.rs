@@ -32,14 +32,15 @@ pub(super) async fn run(global: &Global, action: &Action) -> Result<(), Failure>
 }
 
 async fn check(global: &Global) -> Result<(), Failure> {
-    let config = load_config(global, None)?;
+    let config = load_config(global)?;
     let file = config.file.clone();
     let key = gateway_key(&config);
     let host = Host::builder().config(config.clone()).worker_program(program()?).build().await?;
 
     let instances = config.providers.keys().filter_map(|name| unusable(&host, name.as_ref()));
-    let routes =
-        host.registry().routes().filter_map(|(name, target)| broken_route(&host, name, target));
+    let registry = host.registry();
+    let routes = registry.routes();
+    let routes = routes.filter_map(|(name, target)| broken_route(&host, name, target));
     let failures: Vec<Failure> = key.into_iter().chain(instances).chain(routes).collect();
     match failures.len() {
         0 => output::write(&fine(file.as_deref())),

@@ -38,7 +38,7 @@ struct Row<'a> {
 }
 
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
-    let config = load_config(global, None)?;
+    let config = load_config(global)?;
     let report = examine(&config);
     let rows: Vec<Row> = report.candidates.iter().map(row).collect();
     if arguments.json {

@@ -1,7 +1,8 @@
 //! `allos serve`: the gateway, until it is told to stop.
 //!
 //! The address is taken first, so that a port in use is said before anything is loaded. The log
-//! says what became of each plugin and where the gateway listens.
+//! says what became of each plugin and where the gateway listens. Plugin folders are watched, and
+//! SIGHUP takes over the configuration anew.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,10 +14,10 @@ use tokio::signal;
 use super::Global;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::start::{load_config, no_plugin_hint};
+use super::start::{load_options, no_plugin_hint};
 use super::worker::program;
 use crate::Host;
-use crate::config::{Config, parse_listen};
+use crate::config::{Config, LoadOptions, parse_listen};
 use crate::gateway::{self, Settings};
 use crate::io_reason::io_reason;
 use crate::provider::InstanceState;
@@ -31,13 +32,18 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
-    let config = load_config(global, arguments.listen)?;
+    let options = load_options(global, arguments.listen);
+    let config = Config::load(&options)?;
     let settings = settings(&config)?;
     let listener = bind(config.gateway.listen).await?;
+
+    let hangups = hangups().map_err(|error| not_served(&error))?;
 
     let hint = no_plugin_hint(&config);
     let host = Host::builder().config(config).worker_program(program()?).build().await?;
     log_host(&host, &hint);
+    let _watching = host.watch();
+    tokio::spawn(reload_at(hangups, host.clone(), options));
     let stop = stop_signal().map_err(|error| not_served(&error))?;
     let address = listener.local_addr().map_err(|error| not_served(&error))?;
     tracing::info!("listening on http://{address}");
@@ -74,8 +80,9 @@ fn log_host(host: &Host, hint: &str) {
         let version = candidate.descriptor().map_or("", |descriptor| &descriptor.plugin_version);
         tracing::info!("{candidate}, version {version}");
     }
+    let registry = host.registry();
     let mut ready = Vec::new();
-    for instance in host.registry().instances() {
+    for instance in registry.instances() {
         let name = instance.name();
         match instance.state() {
             InstanceState::Ready => ready.push(name),
@@ -90,6 +97,48 @@ fn log_host(host: &Host, hint: &str) {
         tracing::warn!("no provider can answer (hint: {hint})");
     } else {
         tracing::info!("ready: {}", ready.join(", "));
+    }
+}
+
+/// Takes over the configuration, and what is in the plugin folders, at each SIGHUP.
+async fn reload_at(mut hangups: Hangups, host: Host, options: LoadOptions) {
+    while hangups.next().await {
+        match Config::load(&options) {
+            Ok(config) => drop(host.reload(Some(config)).await),
+            Err(error) => tracing::error!("reload: nothing has changed: {error}"),
+        }
+    }
+}
+
+/// The signals that ask for a reload. They no longer end the process once this is there.
+#[cfg(unix)]
+struct Hangups(signal::unix::Signal);
+
+#[cfg(unix)]
+fn hangups() -> io::Result<Hangups> {
+    signal::unix::signal(signal::unix::SignalKind::hangup()).map(Hangups)
+}
+
+#[cfg(unix)]
+impl Hangups {
+    async fn next(&mut self) -> bool {
+        self.0.recv().await.is_some()
+    }
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+struct Hangups;
+
+#[cfg(not(unix))]
+fn hangups() -> io::Result<Hangups> {
+    Ok(Hangups)
+}
+
+#[cfg(not(unix))]
+impl Hangups {
+    async fn next(&mut self) -> bool {
+        false
     }
 }
 

@@ -9,19 +9,19 @@ use super::worker::program;
 use crate::Host;
 use crate::config::{Config, LoadOptions};
 
+/// What the flags say about the configuration.
+pub(super) fn load_options(global: &Global, listen: Option<SocketAddr>) -> LoadOptions {
+    LoadOptions { config: global.config.clone(), plugin_dirs: global.plugin_dir.clone(), listen }
+}
+
 /// The configuration that the flags, the environment and the file make together.
-pub(super) fn load_config(global: &Global, listen: Option<SocketAddr>) -> Result<Config, Failure> {
-    let options = LoadOptions {
-        config: global.config.clone(),
-        plugin_dirs: global.plugin_dir.clone(),
-        listen,
-    };
-    Ok(Config::load(&options)?)
+pub(super) fn load_config(global: &Global) -> Result<Config, Failure> {
+    Ok(Config::load(&load_options(global, None))?)
 }
 
 /// A host with the configured providers, of which there must be one.
 pub(super) async fn start_host(global: &Global) -> Result<Host, Failure> {
-    let config = load_config(global, None)?;
+    let config = load_config(global)?;
     let looked = no_plugin_hint(&config);
     let host = Host::builder().config(config).worker_program(program()?).build().await?;
     if host.registry().instances().next().is_none() {

@@ -41,7 +41,7 @@ pub(super) struct VerifyArguments {
 }
 
 pub(super) fn run(global: &Global, action: &Action) -> Result<(), Failure> {
-    let config = load_config(global, None)?;
+    let config = load_config(global)?;
     match action {
         Action::Pin(arguments) => pin(&config, &arguments.plugins),
         Action::Verify(arguments) => verify(&config, arguments.json),

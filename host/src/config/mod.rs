@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod locate;
 mod name;
+mod reload;
 mod secret;
 mod trust;
 mod values;
@@ -26,6 +27,7 @@ use serde_json::{Map, Value};
 pub use error::{ConfigError, Position};
 pub use locate::LoadOptions;
 pub use name::{InvalidName, ModelRef, ProviderName};
+pub use reload::{ReloadConfig, WatchMode};
 pub use secret::{SecretError, SecretSource};
 pub use trust::{TrustConfig, TrustPolicy, TrustedKey};
 pub use values::parse_listen;
@@ -49,6 +51,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// What faults a plugin's code may have before its instance is tripped.
     pub containment: ContainmentConfig,
+    /// How changes in the plugin folders are noticed.
+    pub reload: ReloadConfig,
     /// The provider instances that are configured, by name.
     pub providers: BTreeMap<ProviderName, InstanceConfig>,
     /// Further names for models. A name is any text; a target may name an instance alone.
@@ -93,7 +97,7 @@ pub struct ContainmentConfig {
 }
 
 /// A `[providers.NAME]` table.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct InstanceConfig {
     /// The plugin; absent means the plugin, else the preset, of the instance's own name.
@@ -225,6 +229,7 @@ impl Default for Config {
             isolation: Isolation::default(),
             gateway: GatewayConfig::default(),
             containment: ContainmentConfig::default(),
+            reload: ReloadConfig::default(),
             providers: BTreeMap::new(),
             routes: BTreeMap::new(),
         }

@@ -11,7 +11,7 @@ use minisign_verify::{Error, PublicKey, Signature};
 use serde::Deserialize;
 
 /// The `[trust]` table.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct TrustConfig {
     /// What a file must bring to be used.

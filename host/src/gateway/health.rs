@@ -22,8 +22,9 @@ async fn alive() -> Response {
 /// Ready from the first instance that can answer.
 async fn ready(State(gateway): State<Shared>) -> Response {
     let report = gateway.host.report();
-    let instances = gateway.host.registry().instances();
-    let ready = instances.filter(|instance| instance.state() == InstanceState::Ready).count();
+    let registry = gateway.host.registry();
+    let ready =
+        registry.instances().filter(|instance| instance.state() == InstanceState::Ready).count();
     let (status, word) = match ready {
         0 => (StatusCode::SERVICE_UNAVAILABLE, "no provider is ready"),
         _ => (StatusCode::OK, "ok"),

@@ -37,10 +37,11 @@ pub(crate) fn routes() -> Router<Shared> {
 
 /// Lists all models. An instance that fails is left out.
 async fn list(State(gateway): State<Shared>, uri: Uri, headers: HeaderMap) -> Response {
-    let instances = gateway.host.registry().instances();
-    let ready = instances.filter(|instance| instance.state() == InstanceState::Ready);
+    let registry = gateway.host.registry();
+    let ready = registry.instances().filter(|instance| instance.state() == InstanceState::Ready);
     let listed = join_all(ready.map(list_of)).await;
-    let all: Vec<Listed> = routed(&gateway).chain(listed.into_iter().flatten()).collect();
+    let all: Vec<Listed> =
+        routed(&gateway).into_iter().chain(listed.into_iter().flatten()).collect();
     let list = match Spoken::by(uri.path(), &headers) {
         Spoken::OpenAi => openai::models::list(&all),
         Spoken::Anthropic => anthropic::models::list(&all),
@@ -56,7 +57,7 @@ async fn retrieve(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let Path(id) = path.map_err(|_| not_found("the model's name in the path is not UTF-8"))?;
-    let found = match routed(&gateway).find(|route| route.id == id) {
+    let found = match routed(&gateway).into_iter().find(|route| route.id == id) {
         Some(route) => route,
         None => find(&gateway, &id).await?,
     };
@@ -84,12 +85,14 @@ fn not_found(message: impl Into<String>) -> Failure {
 }
 
 /// The operator's own names, the shortest that a client can use.
-fn routed(gateway: &Gateway) -> impl Iterator<Item = Listed> {
-    gateway.host.registry().routes().map(|(name, _)| Listed {
+fn routed(gateway: &Gateway) -> Vec<Listed> {
+    let registry = gateway.host.registry();
+    let routes = registry.routes().map(|(name, _)| Listed {
         id: name.to_owned(),
         owner: "allos".to_owned(),
         model: Model::new(name),
-    })
+    });
+    routes.collect()
 }
 
 async fn list_of(provider: &ProviderHandle) -> Vec<Listed> {

@@ -72,6 +72,11 @@ impl Candidate {
         self.voucher.as_ref()
     }
 
+    /// Adds what an operator should know of it.
+    pub(crate) fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
     /// What an operator should know of it although it may be used, one line each.
     pub fn warnings(&self) -> &[String] {
         &self.warnings

@@ -291,7 +291,7 @@ impl Health {
             ),
             Some(threads) => format!(
                 "{threads} of its threads are stuck, so it is not tried again before one comes \
-                 back; replace the plugin `{}` and restart the host",
+                 back; replace the plugin `{}`, or restart the host",
                 self.plugin
             ),
         }

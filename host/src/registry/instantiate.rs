@@ -10,6 +10,7 @@ use allos_plugin_api::{
 };
 use serde_json::{Map, Value};
 
+use super::origin::Origin;
 use crate::config::{ContainmentConfig, InstanceConfig, Isolation, SecretError, SecretSource};
 use crate::loader::LoadedPlugin;
 use crate::provider::{
@@ -37,8 +38,15 @@ pub(crate) struct Instantiation<'a> {
     pub(crate) client: reqwest::Client,
 }
 
+impl Instantiation<'_> {
+    /// What it is made of, so that a reload can compare it with another.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin::of(self)
+    }
+}
+
 /// Why an instance cannot be made.
-struct Unusable(InstanceState);
+pub(super) struct Unusable(InstanceState);
 
 impl Unusable {
     fn failed(reason: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -152,7 +160,7 @@ fn no_plugin(parts: &Instantiation<'_>) -> Unusable {
 }
 
 /// The operator's words first, then the preset's, then the plugin's own.
-fn provider_config(
+pub(super) fn provider_config(
     name: &str,
     config: &InstanceConfig,
     descriptor: &Descriptor,

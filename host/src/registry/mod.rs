@@ -1,9 +1,10 @@
 //! Names → provider instances: which there are, and which one a model's name means.
 //!
-//! Filled once, when the host is built, from the plugins that were loaded and the configuration.
-//! How an instance answers is the business of `provider`.
+//! Filled once, from the plugins that serve and the configuration; a reload fills another one. How
+//! an instance answers is the business of `provider`.
 
 mod instantiate;
+mod origin;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -11,6 +12,7 @@ use std::str::FromStr;
 use allos_plugin_api::{ErrorKind, ProviderError};
 
 pub(crate) use instantiate::{Instantiation, instantiate};
+pub(crate) use origin::Origin;
 
 use crate::config::ModelRef;
 use crate::provider::ProviderHandle;
@@ -92,7 +94,7 @@ impl ProviderRegistry {
 
     fn what_there_is(&self) -> String {
         if self.instances.is_empty() {
-            return "no plugin is loaded; put one into a plugin folder and start again".to_owned();
+            return "no plugin is loaded; put one into a plugin folder".to_owned();
         }
         let names: Vec<_> = self.instances.keys().map(String::as_str).collect();
         format!("a model is written INSTANCE/MODEL; there are the instances {}", names.join(", "))

@@ -83,7 +83,8 @@ fn resolve(host: &Host, name: &str) -> Result<Target, Failure> {
 
 /// The instance to ask where none is named: the only one that has a default model.
 fn only_default(host: &Host) -> Result<String, Failure> {
-    let instances = || host.registry().instances();
+    let registry = host.registry();
+    let instances = || registry.instances();
     let mut defaults = instances().filter(|instance| instance.default_model().is_some());
     match (defaults.next(), defaults.next()) {
         (Some(instance), None) => Ok(instance.name().to_owned()),
