@@ -7,6 +7,7 @@ use allos_host::Host;
 use allos_plugin_api::{
     ChatRequest, Event, FinishReason, Message, ProviderError, ProviderResponse,
 };
+use tokio::task::JoinSet;
 
 /// More than any answer here takes, on the slowest machine; a test that needs it has failed.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -49,6 +50,35 @@ pub(crate) async fn stream(host: &Host, provider: &str, model: &str) -> Streamed
         }
     }
     streamed
+}
+
+/// Runs 64 calls of a model into its fault, while the neighbours answer as before.
+pub(crate) async fn sixty_four(
+    host: &Host,
+    provider: &str,
+    model: &'static str,
+) -> Vec<ProviderError> {
+    let handle = host.provider(provider).expect("it is registered");
+    let mut calls = JoinSet::new();
+    for _ in 0..64 {
+        let handle = handle.clone();
+        calls.spawn(async move { handle.chat(request(model, "hello")).await });
+    }
+    let calls = calls.join_all();
+    let answers = beside_neighbours(host, calls).await;
+    answers.into_iter().map(|answer| answer.expect_err("no call is answered")).collect()
+}
+
+/// What comes of something during which the neighbours answer.
+pub(crate) async fn beside_neighbours<T>(host: &Host, work: impl Future<Output = T>) -> T {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut work => return outcome,
+            () = assert_neighbours_answer(host) => {}
+        }
+    }
 }
 
 /// The host is alive, and so are the providers beside the one that is at fault.

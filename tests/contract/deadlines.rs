@@ -7,12 +7,26 @@ use tokio::task::JoinSet;
 
 use crate::calls::{assert_neighbours_answer, chat, request, soon, stream};
 use crate::folder::PluginFolder;
+use crate::isolation::{Isolation, in_both_isolations};
 use crate::upstream::{Received, Reply, Upstream};
 
-#[tokio::test]
-async fn a_provider_that_is_slow_to_answer_is_a_timeout() {
+in_both_isolations! {
+    a_provider_that_is_slow_to_answer_is_a_timeout,
+    a_stream_that_never_finishes_is_a_timeout_after_the_text_so_far,
+    signs_of_life_do_not_make_up_for_an_answer,
+    a_poll_that_never_returns_starves_its_own_plugin_alone,
+    a_poll_that_never_returns_is_a_timeout_to_its_caller,
+    sixty_four_calls_run_at_once,
+    dropping_a_stream_closes_the_upstream_connection,
+    dropping_a_call_before_its_answer_closes_the_upstream_connection,
+    a_timeout_closes_the_upstream_connection,
+    an_upstream_that_breaks_off_or_is_not_there_is_unavailable,
+    two_instances_of_one_plugin_never_mix_their_keys,
+}
+
+async fn a_provider_that_is_slow_to_answer_is_a_timeout(isolation: Isolation) {
     let folder = PluginFolder::with(&["echo", "slow_to_answer"]);
-    let host = folder.host("[providers.slow-to-answer]\ntimeout_seconds = 1\n").await;
+    let host = isolation.host(&folder, "[providers.slow-to-answer]\ntimeout_seconds = 1\n").await;
     let error = chat(&host, "slow-to-answer", "any").await.expect_err("it is too slow");
     assert_eq!(*error.kind(), ErrorKind::Timeout, "{error}");
     assert!(error.is_retryable());
@@ -21,10 +35,11 @@ async fn a_provider_that_is_slow_to_answer_is_a_timeout() {
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn a_stream_that_never_finishes_is_a_timeout_after_the_text_so_far() {
+async fn a_stream_that_never_finishes_is_a_timeout_after_the_text_so_far(isolation: Isolation) {
     let folder = PluginFolder::with(&["echo", "stream_never_finishes"]);
-    let host = folder.host("[providers.stream-never-finishes]\nidle_timeout_seconds = 1\n").await;
+    let host = isolation
+        .host(&folder, "[providers.stream-never-finishes]\nidle_timeout_seconds = 1\n")
+        .await;
     let streamed = stream(&host, "stream-never-finishes", "any").await;
     assert_eq!(streamed.text, "one ");
     assert!(streamed.finishes.is_empty(), "no finish is invented");
@@ -33,10 +48,10 @@ async fn a_stream_that_never_finishes_is_a_timeout_after_the_text_so_far() {
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn signs_of_life_do_not_make_up_for_an_answer() {
+async fn signs_of_life_do_not_make_up_for_an_answer(isolation: Isolation) {
     let folder = PluginFolder::with(&["echo", "stream_never_finishes"]);
-    let host = folder.host("[providers.stream-never-finishes]\ntimeout_seconds = 1\n").await;
+    let host =
+        isolation.host(&folder, "[providers.stream-never-finishes]\ntimeout_seconds = 1\n").await;
     let streamed = stream(&host, "stream-never-finishes", "heartbeats").await;
     assert_eq!(streamed.text, "one ");
     let error = streamed.error.expect("it is not complete in time");
@@ -44,10 +59,9 @@ async fn signs_of_life_do_not_make_up_for_an_answer() {
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn a_poll_that_never_returns_starves_its_own_plugin_alone() {
+async fn a_poll_that_never_returns_starves_its_own_plugin_alone(isolation: Isolation) {
     let folder = PluginFolder::with(&["echo", "poll_never_returns"]);
-    let host = folder.host("").await;
+    let host = isolation.host(&folder, "").await;
     let stuck = host.provider("poll-never-returns").expect("it is registered");
     let mut calls = JoinSet::new();
     for _ in 0..4 {
@@ -60,11 +74,10 @@ async fn a_poll_that_never_returns_starves_its_own_plugin_alone() {
     assert!(calls.try_join_next().is_none(), "the calls are still stuck");
 }
 
-#[tokio::test]
-async fn a_poll_that_never_returns_is_a_timeout_to_its_caller() {
+async fn a_poll_that_never_returns_is_a_timeout_to_its_caller(isolation: Isolation) {
     let folder = PluginFolder::with(&["echo", "poll_never_returns"]);
     let toml = "[providers.poll-never-returns]\ntimeout_seconds = 1\nidle_timeout_seconds = 1\n";
-    let host = folder.host(toml).await;
+    let host = isolation.host(&folder, toml).await;
     let error = chat(&host, "poll-never-returns", "any").await.expect_err("it is stuck");
     assert_eq!(*error.kind(), ErrorKind::Timeout, "{error}");
     let error = stream(&host, "poll-never-returns", "any").await.error.expect("it is stuck");
@@ -73,10 +86,9 @@ async fn a_poll_that_never_returns_is_a_timeout_to_its_caller() {
     soon(async { drop(host) }).await;
 }
 
-#[tokio::test]
-async fn sixty_four_calls_run_at_once() {
+async fn sixty_four_calls_run_at_once(isolation: Isolation) {
     let folder = PluginFolder::with(&["echo", "all_at_once"]);
-    let host = folder.host("").await;
+    let host = isolation.host(&folder, "").await;
     let provider = host.provider("all-at-once").expect("it is registered");
     let mut calls = JoinSet::new();
     for number in 0..64 {
@@ -105,12 +117,11 @@ fn upstream_config(upstream: &Upstream) -> String {
     format!("[providers.calls-upstream]\nbase_url = {:?}\n", upstream.url("/"))
 }
 
-#[tokio::test]
-async fn dropping_a_stream_closes_the_upstream_connection() {
+async fn dropping_a_stream_closes_the_upstream_connection(isolation: Isolation) {
     let reply = Reply::new(200, "text/plain", "the first words").then_nothing();
     let mut upstream = Upstream::always(reply).await;
     let folder = PluginFolder::with(&["echo", "calls_upstream"]);
-    let host = folder.host(&upstream_config(&upstream)).await;
+    let host = isolation.host(&folder, &upstream_config(&upstream)).await;
     let provider = host.provider("calls-upstream").expect("it is registered");
     let mut stream = provider.stream_chat(request("any", "hello"));
     loop {
@@ -125,11 +136,10 @@ async fn dropping_a_stream_closes_the_upstream_connection() {
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn dropping_a_call_before_its_answer_closes_the_upstream_connection() {
+async fn dropping_a_call_before_its_answer_closes_the_upstream_connection(isolation: Isolation) {
     let mut upstream = Upstream::always(Reply::silence()).await;
     let folder = PluginFolder::with(&["echo", "calls_upstream"]);
-    let host = folder.host(&upstream_config(&upstream)).await;
+    let host = isolation.host(&folder, &upstream_config(&upstream)).await;
     let provider = host.provider("calls-upstream").expect("it is registered");
     let call = tokio::spawn(async move { provider.chat(request("any", "hello")).await });
     soon(upstream.arrived()).await;
@@ -138,23 +148,23 @@ async fn dropping_a_call_before_its_answer_closes_the_upstream_connection() {
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn a_timeout_closes_the_upstream_connection() {
+async fn a_timeout_closes_the_upstream_connection(isolation: Isolation) {
     let mut upstream = Upstream::always(Reply::silence()).await;
     let folder = PluginFolder::with(&["echo", "calls_upstream"]);
-    let host = folder.host(&format!("{}timeout_seconds = 1\n", upstream_config(&upstream))).await;
+    let host = isolation
+        .host(&folder, &format!("{}timeout_seconds = 1\n", upstream_config(&upstream)))
+        .await;
     let error = chat(&host, "calls-upstream", "any").await.expect_err("there is no answer");
     assert_eq!(*error.kind(), ErrorKind::Timeout, "{error}");
     soon(upstream.closed()).await;
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn an_upstream_that_breaks_off_or_is_not_there_is_unavailable() {
+async fn an_upstream_that_breaks_off_or_is_not_there_is_unavailable(isolation: Isolation) {
     let reply = Reply::new(200, "text/plain", "the first words").then_cut();
     let upstream = Upstream::always(reply).await;
     let folder = PluginFolder::with(&["echo", "calls_upstream"]);
-    let host = folder.host(&upstream_config(&upstream)).await;
+    let host = isolation.host(&folder, &upstream_config(&upstream)).await;
     let streamed = stream(&host, "calls-upstream", "any").await;
     assert_eq!(streamed.text, "the first words");
     let error = streamed.error.expect("the connection was closed");
@@ -178,8 +188,7 @@ async fn a_plugin_may_bring_a_runtime_of_its_own() {
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn two_instances_of_one_plugin_never_mix_their_keys() {
+async fn two_instances_of_one_plugin_never_mix_their_keys(isolation: Isolation) {
     let upstream =
         Upstream::start(|request: &Received| Reply::json(200, &completion(request))).await;
     let folder = PluginFolder::with(&["openai"]);
@@ -190,7 +199,7 @@ async fn two_instances_of_one_plugin_never_mix_their_keys() {
             upstream.url("/v1")
         )
     };
-    let host = folder.host(&format!("{}{}", instance("one"), instance("two"))).await;
+    let host = isolation.host(&folder, &format!("{}{}", instance("one"), instance("two"))).await;
     let mut calls = JoinSet::new();
     for name in ["one", "two"].repeat(16) {
         let provider = host.provider(name).expect("it is registered");

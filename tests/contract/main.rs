@@ -1,8 +1,8 @@
 //! The contract of allos: real plugins opened by the real host, one test program.
 //!
-//! Each module is a part of the contract, or (`artifact`, `calls`, `client`, `folder`, `process`,
-//! `upstream`) what the parts are tested with. Each test has a plugin folder of its own and uses
-//! nothing beyond loopback.
+//! Each module is a part of the contract, or (`artifact`, `calls`, `client`, `folder`, `health`,
+//! `isolation`, `process`, `upstream`) what the parts are tested with. Each test has a plugin folder
+//! of its own and uses nothing beyond loopback.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::panic)] // a test fails by panicking
@@ -19,6 +19,8 @@ mod external;
 mod folder;
 mod framing;
 mod gateway;
+mod health;
+mod isolation;
 mod panics;
 mod plugins;
 mod process;

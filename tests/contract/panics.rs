@@ -5,6 +5,15 @@ use allos_plugin_api::{ErrorKind, ProviderError};
 
 use crate::calls::{assert_neighbours_answer, chat, request, soon, stream};
 use crate::folder::PluginFolder;
+use crate::isolation::{Isolation, in_both_isolations};
+
+in_both_isolations! {
+    a_panic_in_chat_is_an_error_and_the_next_call_works,
+    a_panic_in_the_middle_of_a_stream_keeps_the_text_so_far,
+    a_panic_whose_payload_panics_is_an_error_too,
+    a_panic_while_a_call_is_dropped_harms_nobody,
+    a_panic_while_a_provider_is_dropped_harms_nobody,
+}
 
 fn assert_panicked(error: &ProviderError, message: &str) {
     assert_eq!(*error.kind(), ErrorKind::Panicked, "{error}");
@@ -13,15 +22,14 @@ fn assert_panicked(error: &ProviderError, message: &str) {
     assert!(!error.is_retryable());
 }
 
-async fn host(fixture: &str) -> (PluginFolder, Host) {
+async fn host(isolation: Isolation, fixture: &str) -> (PluginFolder, Host) {
     let folder = PluginFolder::with(&["echo", fixture]);
-    let host = folder.host("").await;
+    let host = isolation.host(&folder, "").await;
     (folder, host)
 }
 
-#[tokio::test]
-async fn a_panic_in_chat_is_an_error_and_the_next_call_works() {
-    let (_folder, host) = host("panic_in_chat").await;
+async fn a_panic_in_chat_is_an_error_and_the_next_call_works(isolation: Isolation) {
+    let (_folder, host) = host(isolation, "panic_in_chat").await;
     for _ in 0..3 {
         let error = chat(&host, "panic-in-chat", "panic").await.expect_err("it panics");
         assert_panicked(&error, "the fixture panics in chat");
@@ -34,9 +42,8 @@ async fn a_panic_in_chat_is_an_error_and_the_next_call_works() {
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn a_panic_in_the_middle_of_a_stream_keeps_the_text_so_far() {
-    let (_folder, host) = host("panic_in_stream").await;
+async fn a_panic_in_the_middle_of_a_stream_keeps_the_text_so_far(isolation: Isolation) {
+    let (_folder, host) = host(isolation, "panic_in_stream").await;
     let streamed = stream(&host, "panic-in-stream", "any").await;
     assert_eq!(streamed.text, "one two ");
     assert!(streamed.finishes.is_empty());
@@ -44,9 +51,8 @@ async fn a_panic_in_the_middle_of_a_stream_keeps_the_text_so_far() {
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn a_panic_whose_payload_panics_is_an_error_too() {
-    let (_folder, host) = host("panic_payload_panics").await;
+async fn a_panic_whose_payload_panics_is_an_error_too(isolation: Isolation) {
+    let (_folder, host) = host(isolation, "panic_payload_panics").await;
     let error = chat(&host, "panic-payload-panics", "panic").await.expect_err("it panics");
     assert_panicked(&error, "panic");
     let answer = chat(&host, "panic-payload-panics", "calm").await.expect("it answers");
@@ -54,9 +60,8 @@ async fn a_panic_whose_payload_panics_is_an_error_too() {
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn a_panic_while_a_call_is_dropped_harms_nobody() {
-    let (_folder, host) = host("panic_in_call_drop").await;
+async fn a_panic_while_a_call_is_dropped_harms_nobody(isolation: Isolation) {
+    let (_folder, host) = host(isolation, "panic_in_call_drop").await;
     let handle = host.provider("panic-in-call-drop").expect("it is registered");
     for _ in 0..3 {
         let mut waiting = handle.stream_chat(request("wait", "hello"));
@@ -67,13 +72,12 @@ async fn a_panic_while_a_call_is_dropped_harms_nobody() {
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn a_panic_while_a_provider_is_dropped_harms_nobody() {
-    let (folder, host) = host("panic_in_provider_drop").await;
+async fn a_panic_while_a_provider_is_dropped_harms_nobody(isolation: Isolation) {
+    let (folder, host) = host(isolation, "panic_in_provider_drop").await;
     let answer = chat(&host, "panic-in-provider-drop", "calm").await.expect("it answers");
     assert_eq!(answer.first_text(), "calm");
     drop(host);
-    let host = folder.host("").await;
+    let host = isolation.host(&folder, "").await;
     let answer = chat(&host, "panic-in-provider-drop", "calm").await.expect("it answers again");
     assert_eq!(answer.first_text(), "calm");
     assert_neighbours_answer(&host).await;

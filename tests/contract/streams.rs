@@ -5,16 +5,25 @@ use allos_plugin_api::{ErrorKind, FinishReason};
 
 use crate::calls::{assert_neighbours_answer, chat, soon, stream};
 use crate::folder::PluginFolder;
+use crate::isolation::{Isolation, in_both_isolations};
 
-async fn host(fixture: &str) -> (PluginFolder, Host) {
+in_both_isolations! {
+    an_error_in_the_middle_of_a_stream_keeps_the_text_and_what_the_upstream_said,
+    a_stream_that_ends_without_a_finish_is_an_error,
+    a_stream_that_finishes_twice_has_one_finish_and_then_an_error,
+    a_malformed_payload_is_an_error_wherever_it_comes,
+}
+
+async fn host(isolation: Isolation, fixture: &str) -> (PluginFolder, Host) {
     let folder = PluginFolder::with(&["echo", fixture]);
-    let host = folder.host("").await;
+    let host = isolation.host(&folder, "").await;
     (folder, host)
 }
 
-#[tokio::test]
-async fn an_error_in_the_middle_of_a_stream_keeps_the_text_and_what_the_upstream_said() {
-    let (_folder, host) = host("error_in_stream").await;
+async fn an_error_in_the_middle_of_a_stream_keeps_the_text_and_what_the_upstream_said(
+    isolation: Isolation,
+) {
+    let (_folder, host) = host(isolation, "error_in_stream").await;
     let streamed = stream(&host, "error-in-stream", "any").await;
     assert_eq!(streamed.text, "one two ");
     assert!(streamed.finishes.is_empty(), "no finish is invented");
@@ -28,9 +37,8 @@ async fn an_error_in_the_middle_of_a_stream_keeps_the_text_and_what_the_upstream
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn a_stream_that_ends_without_a_finish_is_an_error() {
-    let (_folder, host) = host("stream_without_finish").await;
+async fn a_stream_that_ends_without_a_finish_is_an_error(isolation: Isolation) {
+    let (_folder, host) = host(isolation, "stream_without_finish").await;
     let streamed = stream(&host, "stream-without-finish", "any").await;
     assert_eq!(streamed.text, "one ");
     assert!(streamed.finishes.is_empty(), "no finish is invented");
@@ -42,9 +50,8 @@ async fn a_stream_that_ends_without_a_finish_is_an_error() {
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn a_stream_that_finishes_twice_has_one_finish_and_then_an_error() {
-    let (_folder, host) = host("stream_finishes_twice").await;
+async fn a_stream_that_finishes_twice_has_one_finish_and_then_an_error(isolation: Isolation) {
+    let (_folder, host) = host(isolation, "stream_finishes_twice").await;
     let streamed = stream(&host, "stream-finishes-twice", "any").await;
     assert_eq!(streamed.text, "one", "nothing comes after the finish");
     assert_eq!(streamed.finishes, [FinishReason::STOP]);
@@ -53,9 +60,8 @@ async fn a_stream_that_finishes_twice_has_one_finish_and_then_an_error() {
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn a_malformed_payload_is_an_error_wherever_it_comes() {
-    let (_folder, host) = host("malformed_payload").await;
+async fn a_malformed_payload_is_an_error_wherever_it_comes(isolation: Isolation) {
+    let (_folder, host) = host(isolation, "malformed_payload").await;
     let handle = host.provider("malformed-payload").expect("it is registered");
     let streamed = stream(&host, "malformed-payload", "any").await;
     assert_eq!((streamed.text.as_str(), streamed.finishes.len()), ("", 0));

@@ -3,34 +3,14 @@
 //! What holds in both isolations is tested for both where it stands (`containment`, `panics`,
 //! `streams`, …); here is what only a worker can bear, and what it is.
 
-use std::time::Duration;
-
-use allos_host::{Host, InstanceState};
+use allos_host::InstanceState;
 use allos_plugin_api::ErrorKind;
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Signal, kill_process};
 use tokio::task::JoinSet;
 
 use crate::calls::{assert_neighbours_answer, chat, request, soon, stream};
 use crate::folder::PluginFolder;
-
-/// The process of an instance's worker.
-fn worker(host: &Host, instance: &str) -> Option<Pid> {
-    let status = host.provider(instance).expect("it is registered").status();
-    let process = status.worker.expect("it has a worker").process_id?;
-    Pid::from_raw(process.cast_signed())
-}
-
-async fn until_restarted(host: &Host, instance: &str, old: Pid) -> Pid {
-    soon(async {
-        loop {
-            match worker(host, instance) {
-                Some(new) if new != old => return new,
-                _ => tokio::time::sleep(Duration::from_millis(5)).await,
-            }
-        }
-    })
-    .await
-}
+use crate::health::{until_gone, until_restarted, worker};
 
 #[tokio::test]
 async fn a_worker_answers_as_the_plugin_does_in_process() {
@@ -99,10 +79,5 @@ async fn a_worker_ends_with_its_instance() {
     let host = folder.host("isolation = \"worker\"").await;
     let process = worker(&host, "echo").expect("it runs");
     drop(host);
-    soon(async {
-        while test_kill_process(process).is_ok() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until_gone(process).await;
 }
