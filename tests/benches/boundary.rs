@@ -1,8 +1,10 @@
 //! What the boundary costs: the provider `echo` called as plain Rust, over the vtable on the same
-//! thread, and through a host on the plugin's own thread, all in one run.
+//! thread, through a host on the plugin's own thread, and through a host in a worker, all in one
+//! run.
 //!
 //! Read the ratios and the differences, not the figures: `vtable` less `plain` is encoding, vtable
-//! and decoding; `host` less `vtable` is the hop to the plugin's thread and back.
+//! and decoding; `host` less `vtable` is the hop to the plugin's thread and back; `worker` is to be
+//! compared with `pipe`, which sends as many bytes to another process (`cat`) and reads them again.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)] // a bench may panic
 
@@ -11,9 +13,13 @@
 mod artifact;
 
 use std::hint::black_box;
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use allos_echo::Echo;
-use allos_host::{Host, ProviderHandle};
+use allos_host::config::Isolation;
+use allos_host::worker::WorkerProgram;
+use allos_host::{Config, Host, ProviderHandle};
 use allos_plugin_api::boundary::abi::abi_stable::sabi_trait::TD_Opaque;
 use allos_plugin_api::boundary::abi::abi_stable::std_types::{ROption, RResult, RStr};
 use allos_plugin_api::boundary::abi::async_ffi::{ContextExt, FfiFuture, FfiPoll};
@@ -33,6 +39,8 @@ criterion_main!(benches);
 fn chats(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (provider, (_folder, handle)) = (over_the_vtable(), runtime.block_on(through_a_host()));
+    let (_other_folder, worker) = runtime.block_on(through_a_worker());
+    let mut pipe = Pipe::new();
     for (name, request) in
         [("2 messages", conversation(2, 8)), ("20 messages", conversation(20, 80))]
     {
@@ -50,6 +58,13 @@ fn chats(criterion: &mut Criterion) {
         group.bench_function("host", |bencher| {
             bencher.to_async(&runtime).iter(|| handle.chat(black_box(request.clone())));
         });
+        group.bench_function("pipe", |bencher| {
+            let request = payload::encode(&request).unwrap();
+            bencher.iter(|| pipe.round_trip(black_box(&request)));
+        });
+        group.bench_function("worker", |bencher| {
+            bencher.to_async(&runtime).iter(|| worker.chat(black_box(request.clone())));
+        });
         group.finish();
     }
 }
@@ -58,6 +73,7 @@ fn chunks(criterion: &mut Criterion) {
     const WORDS: usize = 1000;
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (provider, (_folder, handle)) = (over_the_vtable(), runtime.block_on(through_a_host()));
+    let (_other_folder, worker) = runtime.block_on(through_a_worker());
     let request = conversation(1, WORDS);
     let mut group: BenchmarkGroup<'_, _> = criterion.benchmark_group("stream, for each chunk");
     group.throughput(Throughput::Elements(WORDS as u64));
@@ -72,14 +88,16 @@ fn chunks(criterion: &mut Criterion) {
         });
     });
     group.bench_function("vtable", |bencher| bencher.iter(|| stream(&provider, &request)));
-    group.bench_function("host", |bencher| {
-        bencher.to_async(&runtime).iter(|| async {
-            let mut stream = handle.stream_chat(black_box(request.clone()));
-            while let Some(chunk) = stream.next().await {
-                black_box(chunk.unwrap());
-            }
+    for (name, handle) in [("host", handle), ("worker", worker)] {
+        group.bench_function(name, |bencher| {
+            bencher.to_async(&runtime).iter(|| async {
+                let mut stream = handle.stream_chat(black_box(request.clone()));
+                while let Some(chunk) = stream.next().await {
+                    black_box(chunk.unwrap());
+                }
+            });
         });
-    });
+    }
     group.finish();
 }
 
@@ -118,16 +136,56 @@ fn over_the_vtable() -> ProviderBox {
 }
 
 async fn through_a_host() -> (tempfile::TempDir, ProviderHandle) {
+    through(Config::default()).await
+}
+
+async fn through_a_worker() -> (tempfile::TempDir, ProviderHandle) {
+    through(Config { isolation: Isolation::Worker, ..Config::default() }).await
+}
+
+async fn through(config: Config) -> (tempfile::TempDir, ProviderHandle) {
     let folder = tempfile::tempdir().unwrap();
     let plugin = folder.path().join(artifact::library("echo").file_name().unwrap());
     std::fs::copy(artifact::library("echo"), plugin).unwrap();
     let host = Host::builder()
+        .config(config)
+        .worker_program(WorkerProgram::new(artifact::allos()).argument("worker"))
         .plugin_dir(folder.path())
         .cache_dir(folder.path().join("cache"))
         .build()
         .await
         .unwrap();
     (folder, host.provider("echo").unwrap())
+}
+
+/// Another process that sends back whatever it gets.
+struct Pipe {
+    child: Child,
+    to: ChildStdin,
+    from: ChildStdout,
+    buffer: Vec<u8>,
+}
+
+impl Pipe {
+    fn new() -> Self {
+        let mut cat = Command::new("cat");
+        let mut child = cat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Self { child, to, from, buffer: Vec::new() }
+    }
+
+    fn round_trip(&mut self, bytes: &[u8]) {
+        self.buffer.resize(bytes.len(), 0);
+        self.to.write_all(bytes).unwrap();
+        self.from.read_exact(&mut self.buffer).unwrap();
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
 }
 
 /// A host for a provider that asks nothing of it.

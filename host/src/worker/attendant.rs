@@ -5,11 +5,11 @@ use std::sync::Arc;
 use allos_plugin_abi::abi_stable::std_types::{RResult, RStr};
 use allos_plugin_abi::{HostVtable, Outcome, Payload};
 use allos_plugin_api::ProviderError;
-use allos_plugin_api::boundary::payload::encode_error;
+use allos_plugin_api::boundary::payload::{MAX_PAYLOAD, encode_error};
 use bytes::{Buf, Bytes};
 use tokio::task::AbortHandle;
 
-use super::connection::Attend;
+use super::connection::{Attend, Limit};
 use super::exchange::Answer;
 use crate::provider::{Health, next_frame};
 use crate::services::Services;
@@ -33,6 +33,9 @@ pub(super) struct Attendant {
 }
 
 impl Attend for Attendant {
+    /// A plugin needs one request for a call, or a few. This bounds what a hostile one costs.
+    const LIMIT: Limit = Limit { exchanges: 4096, bytes: 2 * MAX_PAYLOAD };
+
     fn open(&self, what: &str, payload: Bytes, answer: Answer) -> Option<AbortHandle> {
         let services = self.services.clone();
         let task = match (what, what.strip_prefix(SERVICE)) {

@@ -6,11 +6,12 @@
 //! for a task that writes when there is room.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use allos_plugin_api::boundary::payload::encode_error;
+use allos_plugin_api::{ErrorKind, ProviderError};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
@@ -51,16 +52,27 @@ struct Opened {
 /// An exchange that the other side has opened.
 struct Answering {
     window: Arc<Window>,
+    bytes: usize,
     task: Option<AbortHandle>,
 }
 
 /// What this side does about what the other asks and says.
 pub(crate) trait Attend: Send + Sync + 'static {
+    /// How much the other side may ask at once; what is more fails.
+    const LIMIT: Limit;
+
     /// Begins to answer; the task is stopped where the other side wants no more.
     fn open(&self, what: &str, payload: Bytes, answer: Answer) -> Option<AbortHandle>;
 
     /// Hears something that has no answer.
     fn tell(&self, what: &str, payload: Bytes);
+}
+
+/// How much may be asked and not yet answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    pub(crate) exchanges: usize,
+    pub(crate) bytes: usize,
 }
 
 /// An exchange that could not be opened, or cannot go on: the other side is gone.
@@ -171,23 +183,7 @@ impl Connection {
     fn take(&self, frame: Frame, attend: &impl Attend) -> Result<(), &'static str> {
         let Frame { kind, exchange, payload } = frame;
         match kind {
-            Kind::Open => {
-                let (what, payload) =
-                    frame::named(&payload).ok_or("it opened an exchange without a name")?;
-                let window = Arc::new(Window::default());
-                match lock(&self.0.answering).entry(exchange) {
-                    Entry::Occupied(_) => return Err("it opened an exchange twice"),
-                    Entry::Vacant(place) => {
-                        place.insert(Answering { window: window.clone(), task: None })
-                    }
-                };
-                let answer = Answer::new(exchange, self.clone(), window);
-                let task = attend.open(what, payload, answer);
-                // It may have been answered meanwhile.
-                if let Some(answering) = lock(&self.0.answering).get_mut(&exchange) {
-                    answering.task = task;
-                }
-            }
+            Kind::Open => self.answer(exchange, &payload, attend)?,
             Kind::Tell => {
                 let (what, payload) = frame::named(&payload).ok_or("it told nothing")?;
                 attend.tell(what, payload);
@@ -209,6 +205,41 @@ impl Connection {
                     task.abort();
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn answer<A: Attend>(
+        &self,
+        exchange: u32,
+        payload: &Bytes,
+        attend: &A,
+    ) -> Result<(), &'static str> {
+        let (what, payload) =
+            frame::named(payload).ok_or("it opened an exchange without a name")?;
+        let (window, bytes) = (Arc::new(Window::default()), payload.len());
+        let asked = {
+            let mut answering = lock(&self.0.answering);
+            let new = Answering { window: window.clone(), bytes, task: None };
+            if answering.insert(exchange, new).is_some() {
+                return Err("it opened an exchange twice");
+            }
+            Limit {
+                exchanges: answering.len(),
+                bytes: answering.values().map(|asked| asked.bytes).sum(),
+            }
+        };
+        let answer = Answer::new(exchange, self.clone(), window);
+        // One alone is answered whatever its length; a frame is bounded by itself.
+        if asked.exchanges > A::LIMIT.exchanges || asked.bytes > A::LIMIT.bytes.max(bytes) {
+            let error = ProviderError::new(ErrorKind::Unavailable, "too much is asked at once");
+            answer.fail(&encode_error(&error));
+            return Ok(());
+        }
+        let task = attend.open(what, payload, answer);
+        // It may have been answered meanwhile.
+        if let Some(answering) = lock(&self.0.answering).get_mut(&exchange) {
+            answering.task = task;
         }
         Ok(())
     }

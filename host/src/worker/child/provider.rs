@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::task::AbortHandle;
 
 use super::super::attendant::give;
-use super::super::connection::{Attend, Connection};
+use super::super::connection::{Attend, Connection, Limit};
 use super::super::exchange::Answer;
 use super::super::operations::{PING, STREAM_CHAT, named};
 use super::services::HostOfWorker;
@@ -38,6 +38,9 @@ impl Provider {
 }
 
 impl Attend for Provider {
+    /// The host is trusted with how much it asks.
+    const LIMIT: Limit = Limit { exchanges: usize::MAX, bytes: usize::MAX };
+
     fn open(&self, what: &str, payload: Bytes, answer: Answer) -> Option<AbortHandle> {
         if what == PING {
             answer.last(&[]);

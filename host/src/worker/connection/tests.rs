@@ -21,6 +21,8 @@ impl Drop for Running {
 }
 
 impl Attend for Peer {
+    const LIMIT: Limit = Limit { exchanges: 8, bytes: 2000 };
+
     fn open(&self, what: &str, payload: Bytes, answer: Answer) -> Option<AbortHandle> {
         match what {
             "echo" => answer.last(&payload),
@@ -106,6 +108,20 @@ async fn an_answer_that_nobody_takes_waits_and_holds_up_no_other() {
     for _ in 0..1000 {
         assert_eq!(unread.next().await.unwrap().unwrap().unwrap().len(), 1000);
     }
+}
+
+#[tokio::test]
+async fn what_is_asked_beyond_the_limit_fails_and_the_rest_is_answered() {
+    let pair = pair();
+    let open = |bytes| pair.near.open("never", &[&vec![0; bytes]]).unwrap();
+    let unanswered: Vec<Exchange> = (0..8).map(|_| open(1)).collect();
+    let error = answer(&pair.near, "echo", b"one more").await.unwrap_err();
+    assert!(String::from_utf8_lossy(&error).contains("too much is asked at once"));
+    drop(unanswered);
+    let unanswered = [open(1000), open(1000)];
+    answer(&pair.near, "echo", b"one more").await.unwrap_err();
+    drop(unanswered);
+    assert_eq!(answer(&pair.near, "echo", b"now").await.unwrap(), "now");
 }
 
 #[tokio::test]
