@@ -10,7 +10,7 @@ use allos_plugin_api::ProviderError;
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify};
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError, LoadOptions};
 use crate::loader::LoadReport;
 use crate::provider::ProviderHandle;
 use crate::registry::{ProviderRegistry, Target};
@@ -161,6 +161,15 @@ impl Host {
     /// serving. A handle or a registry that was asked for before the reload is the old one.
     pub async fn reload(&self, config: Option<Config>) -> Reloaded {
         self.reload_as(config.map(|config| self.0.overrides.apply(config)), None).await
+    }
+
+    /// The same with the configuration read anew.
+    ///
+    /// # Errors
+    ///
+    /// Where the configuration is wrong. Then nothing changes.
+    pub async fn reload_from(&self, options: &LoadOptions) -> Result<Reloaded, ConfigError> {
+        Ok(self.reload(Some(Config::load(options)?)).await)
     }
 
     /// The same, where the files have been seen like this.

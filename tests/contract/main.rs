@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::panic)] // a test fails by panicking
 
+mod admin;
 mod admission;
 mod artifact;
 mod calls;

@@ -34,7 +34,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
     let options = load_options(global, arguments.listen);
     let config = Config::load(&options)?;
-    let settings = settings(&config)?;
+    let settings = Settings { config_source: Some(options.clone()), ..settings(&config)? };
     let listener = bind(config.gateway.listen).await?;
 
     let hangups = hangups().map_err(|error| not_served(&error))?;
@@ -103,9 +103,8 @@ fn log_host(host: &Host, hint: &str) {
 /// Takes over the configuration, and what is in the plugin folders, at each SIGHUP.
 async fn reload_at(mut hangups: Hangups, host: Host, options: LoadOptions) {
     while hangups.next().await {
-        match Config::load(&options) {
-            Ok(config) => drop(host.reload(Some(config)).await),
-            Err(error) => tracing::error!("reload: nothing has changed: {error}"),
+        if let Err(error) = host.reload_from(&options).await {
+            tracing::error!("reload: nothing has changed: {error}");
         }
     }
 }

@@ -14,6 +14,7 @@
 //! - `retry-after` and `x-should-retry` on errors where asking again is a question.
 
 mod access;
+mod admin;
 mod answer;
 mod anthropic;
 mod body;
@@ -43,7 +44,7 @@ use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
-use crate::config::{GatewayConfig, SecretError, SecretSource};
+use crate::config::{GatewayConfig, LoadOptions, SecretError, SecretSource};
 use crate::{Host, Target};
 use access::Access;
 use closing::Closing;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// How long answers in flight may go on once the gateway is told to stop.
     pub shutdown: Duration,
+    /// Where `POST /admin/reload` reads the configuration anew; where absent, it stays as it is.
+    pub config_source: Option<LoadOptions>,
 }
 
 impl Settings {
@@ -69,7 +72,8 @@ impl Settings {
     pub fn from_config(config: &GatewayConfig) -> Result<Self, SecretError> {
         let api_key = config.api_key.as_ref().map(SecretSource::resolve).transpose()?;
         let max_body_bytes = config.max_body_bytes;
-        Ok(Self { api_key, max_body_bytes, shutdown: config.shutdown })
+        let shutdown = config.shutdown;
+        Ok(Self { api_key, max_body_bytes, shutdown, config_source: None })
     }
 }
 
@@ -78,6 +82,7 @@ struct Gateway {
     host: Host,
     access: Access,
     max_body_bytes: usize,
+    config_source: Option<LoadOptions>,
     closing: Closing,
 }
 
@@ -107,6 +112,7 @@ pub async fn serve(
         host,
         access: Access::new(settings.api_key.as_ref()),
         max_body_bytes: settings.max_body_bytes,
+        config_source: settings.config_source,
         closing,
     };
     let listener = listener.tap_io(|connection| {
@@ -128,6 +134,7 @@ fn router(gateway: Shared) -> Router {
         .merge(openai::routes())
         .merge(anthropic::routes())
         .merge(models::routes())
+        .merge(admin::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&gateway), guard))
@@ -152,7 +159,8 @@ async fn guard(State(gateway): State<Shared>, request: Request, next: Next) -> R
 async fn unknown_path(method: Method, uri: Uri) -> Failure {
     let message = format!(
         "there is no {method} {} (hint: the gateway has /v1/chat/completions, /v1/embeddings, \
-         /v1/messages, /v1/messages/count_tokens, /v1/models, /healthz and /readyz)",
+         /v1/messages, /v1/messages/count_tokens, /v1/models, /admin/plugins, /admin/reload, \
+         /healthz and /readyz)",
         uri.path()
     );
     let failure = Failure::new(StatusCode::NOT_FOUND, ErrorKind::InvalidRequest, message);

@@ -28,7 +28,8 @@ async fn start(key: Option<&str>) -> Result<Served, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let api_key = key.map(Secret::new);
-    let settings = Settings { api_key, max_body_bytes: 100, shutdown: Duration::from_secs(5) };
+    let shutdown = Duration::from_secs(5);
+    let settings = Settings { api_key, max_body_bytes: 100, shutdown, config_source: None };
     let (stop, stopped) = oneshot::channel();
     let stopped = async move { drop(stopped.await) };
     let task = tokio::spawn(serve(listener, host, settings, stopped));

@@ -40,6 +40,11 @@ impl Origin {
             == (&other.config, other.isolation, &other.containment)
     }
 
+    /// Where its plugin runs, as the configuration names it.
+    pub(crate) fn isolation(&self) -> &'static str {
+        self.isolation.as_str()
+    }
+
     /// The version and the content of its plugin, where there is one.
     pub(crate) fn plugin(&self) -> Option<(&str, ContentHash)> {
         self.plugin.as_ref().map(|(version, hash)| (version.as_str(), *hash))
