@@ -78,8 +78,9 @@ impl HostBuilder {
         self
     }
 
-    /// Runs workers with this program. Without one, instances with `isolation = "worker"` cannot be
-    /// made.
+    /// Runs workers with this program, and tries unknown plugins in a process of it before they are
+    /// opened. Without one nothing is tried beforehand, and instances with `isolation = "worker"`
+    /// cannot be made.
     pub fn worker_program(mut self, program: WorkerProgram) -> Self {
         self.worker_program = Some(program);
         self

@@ -92,12 +92,12 @@ async fn another_target_is_refused_by_its_name() {
 
 #[tokio::test]
 async fn another_layout_of_the_vtable_is_refused_in_one_line() {
-    assert_fixture_refused("layout_mismatch", "open", &["layout"]).await;
+    assert_fixture_refused("layout_mismatch", "probe", &["layout"]).await;
 }
 
 #[tokio::test]
 async fn a_panic_in_the_entry_is_refused() {
-    assert_fixture_refused("panic_in_entry", "open", &["panic"]).await;
+    assert_fixture_refused("panic_in_entry", "probe", &["panic"]).await;
 }
 
 #[tokio::test]

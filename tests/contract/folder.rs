@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use allos_host::worker::WorkerProgram;
-use allos_host::{Config, Host};
+use allos_host::{Config, Host, HostBuilder};
 use tempfile::TempDir;
 
 use crate::artifact;
@@ -76,16 +76,24 @@ impl PluginFolder {
 
     /// A host on this folder, with the rest of its configuration.
     pub(crate) async fn host(&self, toml: &str) -> Host {
+        self.host_with_program(artifact::allos(), toml).await
+    }
+
+    /// A host whose workers run this program.
+    pub(crate) async fn host_with_program(&self, program: &Path, toml: &str) -> Host {
+        let program = WorkerProgram::new(program).argument("worker");
+        self.build(Host::builder().worker_program(program), toml).await
+    }
+
+    /// A host that was given no worker program.
+    pub(crate) async fn host_without_program(&self, toml: &str) -> Host {
+        self.build(Host::builder(), toml).await
+    }
+
+    async fn build(&self, builder: HostBuilder, toml: &str) -> Host {
         let config = Config::parse(toml, &self.path().join("allos.toml")).expect("a configuration");
-        let program = WorkerProgram::new(artifact::allos()).argument("worker");
-        Host::builder()
-            .config(config)
-            .worker_program(program)
-            .plugin_dir(self.plugins())
-            .cache_dir(self.cache())
-            .build()
-            .await
-            .expect("a host, whatever its plugins do")
+        let builder = builder.config(config).plugin_dir(self.plugins()).cache_dir(self.cache());
+        builder.build().await.expect("a host, whatever its plugins do")
     }
 }
 

@@ -24,6 +24,7 @@ mod health;
 mod isolation;
 mod panics;
 mod plugins;
+mod probe;
 mod process;
 mod reload;
 mod streams;

@@ -51,10 +51,14 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure>
     write_table(header, rows.iter().zip(&report.candidates).map(|(row, file)| row.cells(file)))
 }
 
+/// A loader that only looks.
+pub(super) fn loader_of(config: &Config) -> Loader {
+    Loader::new(config.plugin_dirs.clone(), config.cache_dir.clone()).trust(config.trust.clone())
+}
+
 /// What the files in the plugin folders tell. What is about no single file is said on stderr.
 pub(super) fn examine(config: &Config) -> LoadReport {
-    let loader = Loader::new(config.plugin_dirs.clone(), config.cache_dir.clone());
-    let report = loader.trust(config.trust.clone()).examine();
+    let report = loader_of(config).examine();
     for warning in &report.warnings {
         note(&format!("warning: {}", one_line(warning)));
     }

@@ -1,4 +1,5 @@
-//! `allos trust pin|verify`: which files of the plugin folders may be used, and the lock.
+//! `allos trust pin|verify|forget`: which files of the plugin folders may be used, the lock, and the
+//! stored verdicts.
 //!
 //! Reads files as the loader's first stages do, and opens none.
 
@@ -11,7 +12,7 @@ use serde::Serialize;
 use super::Global;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::list::{examine, explanation};
+use super::list::{examine, explanation, loader_of};
 use super::output::{one_line, write, write_json, write_table};
 use super::start::{folders, load_config};
 use crate::config::{Config, TrustPolicy};
@@ -23,6 +24,8 @@ pub(super) enum Action {
     Pin(PinArguments),
     /// Tell of every file of the plugin folders whether it may be used, without opening any
     Verify(VerifyArguments),
+    /// Drop what is known of plugins that were tried, so that the next start tries them again
+    Forget(ForgetArguments),
 }
 
 #[derive(Debug, Args)]
@@ -40,11 +43,19 @@ pub(super) struct VerifyArguments {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct ForgetArguments {
+    /// The name of a plugin, which means every content that was tried under it, or a plugin's file
+    #[arg(required = true, value_name = "NAME|FILE")]
+    plugins: Vec<PathBuf>,
+}
+
 pub(super) fn run(global: &Global, action: &Action) -> Result<(), Failure> {
     let config = load_config(global)?;
     match action {
         Action::Pin(arguments) => pin(&config, &arguments.plugins),
         Action::Verify(arguments) => verify(&config, arguments.json),
+        Action::Forget(arguments) => forget(&config, &arguments.plugins),
     }
 }
 
@@ -70,9 +81,13 @@ fn pin(config: &Config, plugins: &[PathBuf]) -> Result<(), Failure> {
 fn find(config: &Config, plugin: &Path) -> Result<(Descriptor, ContentHash), Failure> {
     match plugin.to_str().filter(|text| is_provider_name(text)) {
         Some(name) => find_named(config, name),
-        None => loader::identify(plugin)
-            .map_err(|refusal| failure(Exit::Plugin, &refusal).about(&plugin.to_string_lossy())),
+        None => identify(plugin),
     }
+}
+
+fn identify(plugin: &Path) -> Result<(Descriptor, ContentHash), Failure> {
+    loader::identify(plugin)
+        .map_err(|refusal| failure(Exit::Plugin, &refusal).about(&plugin.to_string_lossy()))
 }
 
 /// Of two files with one name, which one is meant is not for this command to guess.
@@ -101,6 +116,40 @@ fn failure(exit: Exit, refusal: &Refusal) -> Failure {
         Some(hint) => failure.with_hint(hint),
         None => failure,
     }
+}
+
+/// Which verdicts an argument means: those of a name, or that of a content.
+enum Meant<'a> {
+    Name(&'a str),
+    Content(ContentHash),
+}
+
+fn forget(config: &Config, plugins: &[PathBuf]) -> Result<(), Failure> {
+    let meant =
+        plugins.iter().map(|plugin| match plugin.to_str().filter(|it| is_provider_name(it)) {
+            Some(name) => Ok(Meant::Name(name)),
+            None => identify(plugin).map(|(_, hash)| Meant::Content(hash)),
+        });
+    let meant = meant.collect::<Result<Vec<_>, Failure>>()?;
+    let loader = loader_of(config);
+    let mut unknown = Vec::new();
+    for (plugin, meant) in plugins.iter().zip(meant) {
+        let forgotten = loader.forget(|verdict| match meant {
+            Meant::Name(name) => verdict.name() == name,
+            Meant::Content(hash) => verdict.hash() == hash,
+        });
+        let forgotten = forgotten.map_err(|refusal| failure(Exit::Other, &refusal))?;
+        if forgotten.is_empty() {
+            unknown.push(format!("`{}`", plugin.display()));
+        }
+        let lines = forgotten.iter().map(|it| format!("{} forgotten\n", one_line(&it.to_string())));
+        write(&lines.collect::<String>())?;
+    }
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Plugin, format!("nothing is known of {}", unknown.join(", ")))
+        .with_hint("`allos list` shows the plugins, and why one that was tried is refused"))
 }
 
 /// What is said about one file. Documented in `docs/cli.md`.

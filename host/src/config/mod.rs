@@ -79,7 +79,7 @@ pub struct GatewayConfig {
     pub shutdown: Duration,
 }
 
-/// The `[containment]` table: for each instance, what faults of its plugin are borne.
+/// The `[containment]` table: what faults of a plugin are borne.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct ContainmentConfig {
@@ -94,6 +94,9 @@ pub struct ContainmentConfig {
     pub pause: Duration,
     /// So many stuck threads of one instance are left behind; with more it stays tripped.
     pub stuck_threads: usize,
+    /// How long a plugin that nobody knows may take to open.
+    #[serde(rename = "probe_seconds", deserialize_with = "values::short_time")]
+    pub probe: Duration,
 }
 
 /// A `[providers.NAME]` table.
@@ -255,6 +258,7 @@ impl Default for ContainmentConfig {
             faults: 5,
             pause: Duration::from_secs(30),
             stuck_threads: 4,
+            probe: Duration::from_secs(10),
         }
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Admission {
     pub(super) warnings: Vec<String>,
     /// The private copy, which is what is opened.
     pub(super) staged: Option<PathBuf>,
+    /// Whether this content is known to open well.
+    pub(super) probed: bool,
     pub(super) module: Option<PluginRef>,
 }
 
@@ -89,6 +91,7 @@ impl Admission {
             voucher: None,
             warnings: Vec::new(),
             staged: None,
+            probed: false,
             module: None,
         };
         if let Some(reason) = file.objection {

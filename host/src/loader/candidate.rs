@@ -107,6 +107,8 @@ pub enum LoadStage {
     Trust,
     /// Copying it to a private place.
     Stage,
+    /// Opening the copy in a process of its own, to see what becomes of that process.
+    Probe,
     /// Opening the copy, which runs its code.
     Open,
     /// Giving it its name.
@@ -121,6 +123,7 @@ impl LoadStage {
             Self::Descriptor => "descriptor",
             Self::Trust => "trust",
             Self::Stage => "stage",
+            Self::Probe => "probe",
             Self::Open => "open",
             Self::Register => "register",
         }

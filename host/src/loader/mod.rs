@@ -1,8 +1,8 @@
 //! From files in plugin folders to modules that can be called.
 //!
 //! [`Loader::load`] scans the folders and sends each file through the stages listed below:
-//! descriptor, trust, stage, open, register. A file that a stage refuses is quarantined with the
-//! stage, a reason and a hint, and stops nothing else. [`Loader::examine`] does the same without
+//! descriptor, trust, stage, probe, open, register. A file that a stage refuses is quarantined with
+//! the stage, a reason and a hint, and stops nothing else. [`Loader::examine`] does the same without
 //! running anything that is in a file.
 //!
 //! The loader makes no provider: which instances a loaded plugin gets is the registry's business.
@@ -15,6 +15,7 @@ mod elf;
 mod libraries;
 mod loaded;
 mod open;
+mod probe;
 mod register;
 mod report;
 mod scan;
@@ -22,10 +23,12 @@ mod stage;
 mod stdout;
 mod target;
 mod trust;
+mod verdict;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use allos_plugin_api::Descriptor;
 
@@ -35,10 +38,13 @@ pub use candidate::{Candidate, CandidateState, ContentHash, LoadStage, Refusal};
 pub use descriptor::identify;
 pub use loaded::LoadedPlugin;
 pub(crate) use open::open_copy;
+use probe::Probe;
 pub use report::LoadReport;
 pub use trust::{Voucher, pin};
+pub use verdict::Verdict;
 
 use crate::config::TrustConfig;
+use crate::worker::WorkerProgram;
 
 /// Turns plugin files into plugins.
 #[derive(Clone)]
@@ -46,6 +52,7 @@ pub struct Loader {
     plugin_dirs: Vec<PathBuf>,
     cache_dir: PathBuf,
     trust: TrustConfig,
+    probe: Option<Probe>,
     runs_here: RunsHere,
 }
 
@@ -61,6 +68,7 @@ impl Loader {
             plugin_dirs,
             cache_dir,
             trust: TrustConfig::default(),
+            probe: None,
             runs_here: Arc::new(|_| true),
         }
     }
@@ -69,6 +77,14 @@ impl Loader {
     #[must_use]
     pub fn trust(mut self, trust: TrustConfig) -> Self {
         self.trust = trust;
+        self
+    }
+
+    /// Has what nobody knows opened by a process of this program first, which may take so long.
+    /// Without this nothing is tried beforehand.
+    #[must_use]
+    pub fn probing(mut self, program: WorkerProgram, deadline: Duration) -> Self {
+        self.probe = Some(Probe { program, deadline });
         self
     }
 
@@ -92,20 +108,28 @@ impl Loader {
     ///
     /// Outside a tokio runtime.
     pub async fn load(self) -> (LoadReport, Vec<LoadedPlugin>) {
-        let work = tokio::task::spawn_blocking(move || self.load_blocking());
+        let runtime = tokio::runtime::Handle::current();
+        let work = tokio::task::spawn_blocking(move || {
+            self.load_with(|files, session| runtime.block_on(probe::probe(files, session)))
+        });
         work.await.unwrap_or_else(|error| {
             let warning = format!("plugins could not be loaded: the loader itself failed: {error}");
             (LoadReport::of_warning(warning), Vec::new())
         })
     }
 
-    /// The same, on the calling thread.
-    pub fn load_blocking(&self) -> (LoadReport, Vec<LoadedPlugin>) {
+    /// Every stage in its order, on the calling thread.
+    fn load_with(
+        &self,
+        probe: impl FnOnce(&mut [Admission], &mut Session),
+    ) -> (LoadReport, Vec<LoadedPlugin>) {
         let mut session = Session::new(self);
         let mut files = self.scan(&mut session);
-        admission::pass_all(&mut files, BEFORE_OPENING, &mut session);
-        admission::pass_all(&mut files, OPENING, &mut session);
+        admission::pass_all(&mut files, BEFORE_PROBING, &mut session);
+        probe(&mut files, &mut session);
+        admission::pass_all(&mut files, AFTER_PROBING, &mut session);
         cache::prune(&self.cache_dir, stage::COPIES);
+        cache::prune(&self.cache_dir, verdict::VERDICTS);
         let news = session.trust.remember(&session.loaded);
         session.warnings.extend(news);
         let report = LoadReport::of(files, session.warnings);
@@ -121,6 +145,17 @@ impl Loader {
         let mut files = self.scan(&mut session);
         admission::pass_all(&mut files, LOOKING, &mut session);
         LoadReport::of(files, session.warnings)
+    }
+
+    /// Drops what was found out about contents when they were first opened, so that they are tried
+    /// again. Tells what was dropped.
+    ///
+    /// # Errors
+    ///
+    /// Where a verdict that is meant cannot be removed.
+    pub fn forget(&self, is_meant: impl Fn(&Verdict) -> bool) -> Result<Vec<Verdict>, Refusal> {
+        verdict::forget(&self.cache_dir, is_meant)
+            .map_err(|reason| Refusal::new(LoadStage::Probe, reason))
     }
 
     fn scan(&self, session: &mut Session) -> Vec<Admission> {
@@ -141,21 +176,23 @@ impl fmt::Debug for Loader {
     }
 }
 
-/// What is done with one file after another before any is opened.
-const BEFORE_OPENING: &[Step] = &[
+/// What is done with one file after another, up to what nobody knows.
+const BEFORE_PROBING: &[Step] = &[
     (LoadStage::Descriptor, descriptor::describe),
     (LoadStage::Trust, trust::trust),
     (LoadStage::Stage, stage::stage),
+    (LoadStage::Probe, verdict::recall),
 ];
 
 /// What is done after that, up to a plugin that can be called.
-const OPENING: &[Step] =
+const AFTER_PROBING: &[Step] =
     &[(LoadStage::Open, open::open), (LoadStage::Register, register::register)];
 
 /// What can be told without running anything.
 const LOOKING: &[Step] = &[
     (LoadStage::Descriptor, descriptor::describe),
     (LoadStage::Trust, trust::trust),
+    (LoadStage::Probe, verdict::show),
     (LoadStage::Register, register::claim_name),
 ];
 

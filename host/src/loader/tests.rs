@@ -70,7 +70,7 @@ fn examining_stages_nothing() {
 #[test]
 fn a_library_that_cannot_be_opened_is_refused_without_the_path_of_its_copy() {
     let (_folder, loader) = folder(&[("a", library("parrot"))]);
-    let (report, plugins) = loader.load_blocking();
+    let (report, plugins) = loader.load_with(|_, _| {});
     assert!(plugins.is_empty());
     let line = report.candidates[0].to_string();
     assert!(line.starts_with("a.so: quarantined at open: it cannot be opened: "), "{line}");
@@ -81,7 +81,7 @@ fn a_library_that_cannot_be_opened_is_refused_without_the_path_of_its_copy() {
 #[test]
 fn what_runs_elsewhere_is_loaded_and_not_opened_here() {
     let (_folder, loader) = folder(&[("a", library("crow")), ("b", library("parrot"))]);
-    let (report, plugins) = loader.opening(|plugin| plugin.name != "crow").load_blocking();
+    let (report, plugins) = loader.opening(|plugin| plugin.name != "crow").load_with(|_, _| {});
     assert_eq!(report.candidates[0].state(), &CandidateState::Loaded);
     assert!(report.candidates[1].refusal().is_some());
     let [crow] = plugins.as_slice() else { panic!("{} plugins", plugins.len()) };

@@ -70,11 +70,7 @@ impl State {
             Some(seen) => seen,
             None => Fingerprint::of(&config).await,
         };
-        let loader = Loader::new(config.plugin_dirs.clone(), config.cache_dir.clone());
-        let judge = config.clone();
-        let loader =
-            loader.trust(config.trust.clone()).opening(move |it| judge.runs_in_process(it));
-        let (mut report, plugins) = loader.load().await;
+        let (mut report, plugins) = loader(&config, means).load().await;
         let plugins = plugins::serving(self, &config, plugins, &mut report, &mut reloaded);
         let made = instances::make(self, &config, &plugins, means, &mut report, &mut reloaded);
         let made = made.await;
@@ -83,6 +79,17 @@ impl State {
         reloaded.refused = report.quarantined().cloned().collect();
         let (report, registry) = (Arc::new(report), Arc::new(registry));
         (Self { config, report, registry, plugins, made, seen }, reloaded)
+    }
+}
+
+fn loader(config: &Config, means: &Means) -> Loader {
+    let judge = config.clone();
+    let loader = Loader::new(config.plugin_dirs.clone(), config.cache_dir.clone())
+        .trust(config.trust.clone())
+        .opening(move |plugin| judge.runs_in_process(plugin));
+    match &means.worker_program {
+        Some(program) => loader.probing(program.clone(), config.containment.probe),
+        None => loader,
     }
 }
 

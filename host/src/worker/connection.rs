@@ -75,6 +75,17 @@ pub(crate) struct Limit {
     pub(crate) bytes: usize,
 }
 
+/// Nothing is done for a process that only opens a file.
+impl Attend for () {
+    const LIMIT: Limit = Limit { exchanges: 0, bytes: 0 };
+
+    fn open(&self, _what: &str, _payload: Bytes, _answer: Answer) -> Option<AbortHandle> {
+        None
+    }
+
+    fn tell(&self, _what: &str, _payload: Bytes) {}
+}
+
 /// An exchange that could not be opened, or cannot go on: the other side is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lost;

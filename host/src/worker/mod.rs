@@ -22,6 +22,8 @@ use std::process::ExitCode;
 
 pub(crate) use calls::{Worker, WorkerFrames};
 pub use program::WorkerProgram;
+pub(crate) use start::{Child, NotStarted, Refused, Start};
+pub(crate) use stderr::read_lines;
 pub(crate) use supervisor::Recipe;
 
 /// Is a worker: what a [`WorkerProgram`] does first, and before it starts any thread. Returns when

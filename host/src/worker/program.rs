@@ -1,6 +1,7 @@
 //! The program that a worker runs.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
 /// A program that calls [`run`](super::run) as the first thing it does.
@@ -24,5 +25,12 @@ impl WorkerProgram {
     pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
         self
+    }
+}
+
+impl fmt::Display for WorkerProgram {
+    /// Its path.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.program.display().fmt(formatter)
     }
 }

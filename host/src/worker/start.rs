@@ -1,8 +1,8 @@
 //! How a worker begins: what its host tells it first, and what it answers.
 //!
-//! The first exchange is `start`. Its first item says that the plugin is open. Where the host has
-//! asked for a provider, a last one says that it is made; where it has not, as when a file is only
-//! probed, nothing further comes. A refusal is the exchange's error.
+//! The first exchange is `start`. Its first item says that a worker is there, the second that the
+//! plugin is open. Where the host has asked for a provider, a last one says that it is made; where it
+//! has not, as when a file is only probed, nothing further comes. A refusal is the exchange's error.
 
 use std::ffi::OsString;
 use std::io;
@@ -18,6 +18,7 @@ use super::connection::{Attend, CLOSED, Connection};
 use super::exchange::Exchange;
 use super::process::{Process, describe_end};
 use super::program::WorkerProgram;
+use crate::io_reason::io_reason;
 use crate::services::AbortOnDrop;
 
 /// How long a process may take to be gone once its pipe is closed.
@@ -67,6 +68,8 @@ pub(crate) struct Opened {
 /// What a worker says that cannot do what it is told.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Refused {
+    /// The program is no worker for this host.
+    Program(String),
     /// The plugin cannot be opened.
     Plugin { reason: String, hint: Option<String> },
     /// The plugin made no provider.
@@ -103,7 +106,7 @@ impl Child {
         attend: impl Attend,
     ) -> Result<(Self, ChildStderr), NotStarted> {
         let failed = |error: io::Error| {
-            let program = program.program.display();
+            let error = io_reason(&error);
             NotStarted::Program(format!("the worker program `{program}` cannot start: {error}"))
         };
         let start = encode(start).map_err(|error| NotStarted::Program(error.to_string()))?;
@@ -114,6 +117,11 @@ impl Child {
         let started = connection.open(START, &[&start]);
         let started = started.map_err(|_| NotStarted::Ended("closed its pipe".to_owned()))?;
         Ok((Self { process, connection, started, work, _stop: stop }, pipes.stderr))
+    }
+
+    /// Waits until a worker is there. What goes wrong before that is no fault of the plugin.
+    pub(crate) async fn ready(&mut self) -> Result<(), NotStarted> {
+        self.answer().await.map(drop)
     }
 
     /// Waits until the plugin is open.
@@ -132,7 +140,11 @@ impl Child {
             biased;
             answer = self.started.next() => answer,
             status = self.process.ended() => {
-                return Err(NotStarted::Ended(describe_end(status)));
+                // What it said last may still be in the pipe, which another process may hold open.
+                match tokio::time::timeout(LAST_WORDS, self.started.next()).await {
+                    Ok(last @ Ok(_)) => last,
+                    _ => return Err(NotStarted::Ended(describe_end(status))),
+                }
             }
         };
         match answer {
@@ -168,6 +180,7 @@ impl From<Refused> for ProviderError {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Provider(error) => error,
+            Refused::Program(reason) => Self::new(ErrorKind::Configuration, reason),
             Refused::Plugin { reason, hint } => {
                 let error = Self::new(ErrorKind::Configuration, reason);
                 match hint {

@@ -129,6 +129,7 @@ impl Supervisor {
         let services = services.clone();
         tokio::spawn(read_lines(stderr, move |line| services.log(PRINTED, RStr::from_str(line))));
         let began = tokio::time::timeout(CREATE_TIMEOUT, async {
+            child.ready().await?;
             let opened = child.opened().await?;
             child.made().await?;
             Ok(opened)

@@ -30,6 +30,13 @@ pub(super) fn run() -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let mut pipes = Pipes::take()?;
     let (exchange, start) = pipes.read_start()?;
+    if start.version != VERSION {
+        let Start { version, .. } = start;
+        let error = format!("it is one of allos {VERSION}, and this host is {version}");
+        pipes.write(Kind::Failed, exchange, &Refused::Program(error).encode())?;
+        return pipes.wait_for_end();
+    }
+    pipes.write(Kind::Item, exchange, &[])?;
     let opened = open(&start);
     let module = match opened {
         Ok((module, opened)) => {
@@ -49,12 +56,6 @@ pub(super) fn run() -> io::Result<()> {
 }
 
 fn open(start: &Start) -> Result<(PluginRef, Opened), Refused> {
-    if start.version != VERSION {
-        return Err(Refused::Plugin {
-            reason: format!("the host is allos {}, the worker program {VERSION}", start.version),
-            hint: Some("use a worker program of the same version".to_owned()),
-        });
-    }
     let module = loader::open_copy(&start.copy, &start.descriptor).map_err(|refusal| {
         let (reason, hint) = (refusal.reason().to_owned(), refusal.hint().map(str::to_owned));
         Refused::Plugin { reason, hint }
