@@ -274,7 +274,7 @@ impl Connection {
     }
 
     /// Ends every exchange: those who wait for an answer hear that there is none.
-    fn lose(&self, why: &str) {
+    pub(super) fn lose(&self, why: &str) {
         let _only_once = self.0.lost.set(why.to_owned());
         lock(&self.0.opened).clear();
         for (_, answering) in lock(&self.0.answering).drain() {

@@ -176,6 +176,13 @@ impl Child {
     }
 }
 
+impl Drop for Child {
+    /// Its work may be stopped before it has seen that the process is gone.
+    fn drop(&mut self) {
+        self.connection.lose("it was ended");
+    }
+}
+
 impl From<Refused> for ProviderError {
     fn from(refused: Refused) -> Self {
         match refused {
