@@ -3,14 +3,15 @@
 use std::fs;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, test_kill_process};
 use serde_json::{Value, json};
 
 use crate::artifact;
 use crate::calls::soon;
 use crate::client::{Answer, Client};
 use crate::folder::{PluginFolder, file_name};
-use crate::process::Gateway;
+use crate::process::{Gateway, Said, allos};
+use crate::upstream::{Reply, Upstream};
 
 /// Nothing is noticed by itself.
 const OFF: &str = "[reload]\nwatch = \"off\"\n";
@@ -205,7 +206,11 @@ async fn a_file_that_is_copied_in_part_is_refused_with_the_reason_and_the_whole_
 async fn a_worker_is_replaced_with_its_process() {
     let toml = format!("{OFF}[providers.echo]\nisolation = \"worker\"\n");
     let operated = Operated::start(&["echo"], &toml).await;
-    let process = async || operated.file("echo").await["instances"][0]["process_id"].clone();
+    let process = async || {
+        let process = operated.file("echo").await["instances"][0]["process_id"].as_i64();
+        let process = process.and_then(|it| i32::try_from(it).ok()).and_then(Pid::from_raw);
+        process.expect("a process id")
+    };
     let first = process().await;
     assert_eq!(operated.reload().await.json()["kept"], json!(["echo"]));
     assert_eq!(process().await, first);
@@ -213,6 +218,12 @@ async fn a_worker_is_replaced_with_its_process() {
     assert_eq!(operated.reload().await.json()["replaced"], json!(["echo"]));
     assert_eq!(operated.says("echo/echo").await.as_deref(), Some("calm"));
     assert_ne!(process().await, first);
+    let gone = async {
+        while test_kill_process(first).is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon(gone).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -242,4 +253,67 @@ async fn a_configuration_is_taken_over_and_a_broken_one_changes_nothing_and_says
     operated.until_says("two/echo", "hello").await;
     assert_eq!(operated.asks("one/echo", false).await.status, 404);
     tokio::task::block_in_place(|| gateway.process.wait_for("`max_body_bytes` in [gateway]"));
+}
+
+/// Asks the gateway at an address, with a key in the variable or with none.
+async fn list(folder: &PluginFolder, url: &str, key: Option<&str>, more: &[&str]) -> Said {
+    let mut command = allos(folder, &["list", "--url", url]);
+    command.args(more);
+    if let Some(key) = key {
+        command.env("ALLOS_GATEWAY_KEY", key);
+    }
+    let output = tokio::task::spawn_blocking(move || command.output());
+    soon(output).await.expect("it ends").expect("the program starts").into()
+}
+
+#[tokio::test]
+async fn list_shows_what_a_running_host_says_and_needs_its_key() {
+    let toml = "[gateway]\napi_key = \"k1\"\n[providers.nowhere]\n";
+    let operated = Operated::start(&["echo", "no_descriptor"], toml).await;
+    let elsewhere = PluginFolder::with(&[]);
+    let url = operated.gateway.url("");
+    let said = list(&elsewhere, &url, Some("k1"), &[]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let lines: Vec<Vec<&str>> =
+        said.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    let has = |words: &[&str]| lines.iter().any(|line| words.iter().all(|it| line.contains(it)));
+    assert!(has(&["FILE", "INSTANCE", "RESTARTS"]), "{lines:?}");
+    assert!(has(&["echo", "in-process", "ready", "0"]), "{lines:?}");
+    assert!(has(&["quarantined", "descriptor:"]), "{lines:?}");
+    assert!(has(&["-", "nowhere", "failed"]), "{lines:?}");
+
+    // The configuration of the gateway is in its folder, and has the key.
+    let said = list(&operated.folder, &url, None, &["--json"]).await;
+    let overview: Value = serde_json::from_str(&said.stdout).expect("JSON");
+    assert_eq!(overview["plugins"].as_array().map(Vec::len), Some(2), "{said:?}");
+
+    elsewhere.configure("colour = 7");
+    let said = list(&elsewhere, &url, Some("k1"), &[]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let said = list(&elsewhere, &url, None, &[]).await;
+    assert!(said.stderr.contains("warning: ") && said.stderr.contains("`colour`"), "{said:?}");
+    assert_eq!((said.code, said.stdout.as_str()), (Some(3), ""), "{said:?}");
+    assert!(said.stderr.contains("asks for its key") && said.stderr.contains("hint: "), "{said:?}");
+    let said = list(&elsewhere, &url, Some("another-key"), &[]).await;
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert!(said.stderr.contains("refuses the key"), "{said:?}");
+    assert!(!said.stderr.contains("another-key"), "{said:?}");
+}
+
+#[tokio::test]
+async fn list_says_what_is_wrong_where_no_host_answers() {
+    let folder = PluginFolder::with(&[]);
+    let said = list(&folder, "http://127.0.0.1:1", None, &[]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    for words in ["http://127.0.0.1:1 cannot be asked: connection refused", "hint: "] {
+        assert!(said.stderr.contains(words), "{said:?}");
+    }
+    for reply in [Reply::json(200, &json!({"plugins": "none"})), Reply::json(404, &json!([]))] {
+        let upstream = Upstream::always(reply).await;
+        let said = list(&folder, &upstream.url(""), None, &[]).await;
+        assert_eq!(said.code, Some(1), "{said:?}");
+        assert!(said.stderr.contains("is no allos host"), "{said:?}");
+    }
+    let said = list(&folder, "ftp://a", None, &[]).await;
+    assert_eq!(said.code, Some(2), "{said:?}");
 }

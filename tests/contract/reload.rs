@@ -117,8 +117,14 @@ async fn a_file_of_another_name_takes_over_where_the_first_is_removed() {
 
 #[tokio::test]
 async fn overwriting_a_file_in_place_again_and_again_disturbs_no_call() {
+    for isolation in ["in-process", "worker"] {
+        overwrite_again_and_again(isolation).await;
+    }
+}
+
+async fn overwrite_again_and_again(isolation: &str) {
     let folder = PluginFolder::with(&["echo"]);
-    let host = folder.host(EVENTS).await;
+    let host = folder.host(&format!("isolation = \"{isolation}\"\n{EVENTS}")).await;
     let _watching = host.watch();
     let over = Arc::new(AtomicBool::new(false));
     let mut callers = JoinSet::new();
@@ -141,7 +147,7 @@ async fn overwriting_a_file_in_place_again_and_again_disturbs_no_call() {
         });
     }
     let contents = [content("duplicate_name"), content("echo")];
-    for turn in 0..6 {
+    for turn in 0..4 {
         let [new, text] = [&contents[turn % 2][..], [&b"calm"[..], b"hello"][turn % 2]];
         for _ in 0..20 {
             // In pieces, so that whoever reads it meanwhile finds a part.

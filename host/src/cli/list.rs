@@ -1,22 +1,31 @@
 //! `allos list`: every file of every plugin folder, and whether it could be loaded.
 //!
-//! Reads the files as the loader's first stages do. It opens none, so that looking is safe.
+//! Reads the files as the loader's first stages do. It opens none, so that looking is safe. With
+//! `--url` a running host is asked instead.
+
+mod running;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::Global;
 use super::failure::Failure;
 use super::output::{note, one_line, write_json, write_table};
 use super::start::{folders, load_config};
+use super::{Global, wait_for};
 use crate::config::Config;
 use crate::loader::{Candidate, CandidateState, LoadReport, Loader, Refusal};
 
 /// How every plugin runs for now.
 pub(super) const MODE: &str = "in-process";
 
+const URL_HELP: &str = "\
+Ask the host that runs at this address, instead of looking at the files here [key: \
+ALLOS_GATEWAY_KEY, else that of the configuration]";
+
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
+    #[arg(long, value_name = "URL", help = URL_HELP)]
+    url: Option<String>,
     /// Print JSON: an array with an object for each file
     #[arg(long)]
     json: bool,
@@ -38,6 +47,9 @@ struct Row<'a> {
 }
 
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(url) = &arguments.url {
+        return wait_for(running::run(global, url, arguments.json));
+    }
     let config = load_config(global)?;
     let report = examine(&config);
     let rows: Vec<Row> = report.candidates.iter().map(row).collect();

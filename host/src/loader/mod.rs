@@ -132,9 +132,7 @@ impl Loader {
         cache::prune(&self.cache_dir, verdict::VERDICTS);
         let news = session.trust.remember(&session.loaded);
         session.warnings.extend(news);
-        let report = LoadReport::of(files, session.warnings);
-        report.log();
-        (report, session.loaded)
+        (LoadReport::of(files, session.warnings), session.loaded)
     }
 
     /// What could be loaded, as far as the files themselves tell; nothing in them is run.

@@ -34,16 +34,19 @@ impl LoadReport {
         Self { candidates: Vec::new(), warnings: vec![warning] }
     }
 
-    /// Writes what an operator should see to the log.
-    pub(super) fn log(&self) {
-        for warning in &self.warnings {
+    /// Writes to the log what an operator should see and has not been told after an earlier load.
+    pub(crate) fn log_after(&self, earlier: &Self) {
+        for warning in self.warnings.iter().filter(|it| !earlier.warnings.contains(it)) {
             tracing::warn!("{warning}");
         }
         for candidate in &self.candidates {
-            for warning in candidate.warnings() {
+            let before = earlier.candidates.iter().find(|it| it.path() == candidate.path());
+            let told = before.map_or(&[][..], Candidate::warnings);
+            for warning in candidate.warnings().iter().filter(|it| !told.contains(it)) {
                 tracing::warn!("{}: {warning}", file_name(candidate.path()));
             }
-            if candidate.refusal().is_some() {
+            let is_told = before.and_then(Candidate::refusal) == candidate.refusal();
+            if candidate.refusal().is_some() && !is_told {
                 tracing::warn!("{candidate}");
             } else {
                 tracing::debug!("{candidate}");

@@ -71,6 +71,7 @@ impl State {
             None => Fingerprint::of(&config).await,
         };
         let (mut report, plugins) = loader(&config, means).load().await;
+        report.log_after(&self.report);
         let plugins = plugins::serving(self, &config, plugins, &mut report, &mut reloaded);
         let made = instances::make(self, &config, &plugins, means, &mut report, &mut reloaded);
         let made = made.await;

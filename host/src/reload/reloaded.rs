@@ -21,7 +21,7 @@ pub struct Reloaded {
 }
 
 impl Reloaded {
-    /// Says it in the log. Of each refused file the loader has told.
+    /// Says it in the log. What became of files is there already.
     pub(crate) fn log(&self) {
         for (what, names) in self.changes() {
             tracing::info!("reload: {what}: {}", names.join(", "));

@@ -26,14 +26,17 @@ const PIECES_AHEAD: usize = 8;
 
 /// The client that all plugins of a host share.
 pub(crate) fn client() -> reqwest::Result<reqwest::Client> {
+    client_builder().tcp_nodelay(true).build()
+}
+
+/// What every client of this program is built on.
+pub(crate) fn client_builder() -> reqwest::ClientBuilder {
     // It fails only where the application has installed one already, which is then used.
     let _already_installed = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .user_agent(concat!("allos/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
-        .tcp_nodelay(true)
-        .build()
 }
 
 type Piece = Result<bytes::Bytes, ProviderError>;

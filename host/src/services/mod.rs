@@ -22,7 +22,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::provider::{Redaction, fault_on_this_thread};
 
-pub(crate) use http::client;
+pub(crate) use http::{client, client_builder};
 pub(crate) use log::most_talkative_level;
 
 /// The services of one provider instance.
