@@ -109,7 +109,7 @@ impl Connection {
         let work = async move {
             let why = tokio::select! {
                 why = working.read(from, &attend) => why,
-                error = working.0.outbox.write_when_there_is_room() => error.to_string(),
+                why = working.0.outbox.write_when_there_is_room() => why,
             };
             working.lose(&why);
             why
@@ -319,15 +319,19 @@ impl Outbox {
         Ok(())
     }
 
-    async fn write_when_there_is_room(&self) -> io::Error {
+    /// Ends with why nothing can be written any more.
+    async fn write_when_there_is_room(&self) -> String {
         loop {
             self.wake.notified().await;
             while !lock(&self.waiting).is_empty() {
-                if let Err(error) = self.pipe.writable().await {
-                    return error;
-                }
-                if let Err(error) = self.write_some(&mut lock(&self.waiting)) {
-                    return error;
+                let room = self.pipe.writable().await;
+                let written = room.and_then(|()| self.write_some(&mut lock(&self.waiting)));
+                match written {
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                        return CLOSED.into();
+                    }
+                    Err(error) => return error.to_string(),
+                    Ok(()) => {}
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStderr;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 /// So many lines are passed on in a second; the others are counted.
 const LINES_A_SECOND: usize = 50;
@@ -18,12 +18,20 @@ pub(crate) async fn read_lines(mut stderr: ChildStderr, mut pass_on: impl FnMut(
     let (mut buffer, mut second, mut lines) = (BytesMut::new(), Instant::now(), 0_usize);
     loop {
         buffer.reserve(MAX_LINE);
+        let over = sleep_until(second + Duration::from_secs(1));
         // The end, or a pipe that can be read no more: both end it.
-        let ended = !matches!(stderr.read_buf(&mut buffer).await, Ok(1..));
-        while let Some(line) = take_line(&mut buffer, ended) {
-            if second.elapsed() >= Duration::from_secs(1) {
+        let ended = tokio::select! {
+            biased;
+            () = over, if lines > 0 => {
                 tell_left_out(lines, &mut pass_on);
-                (second, lines) = (Instant::now(), 0);
+                lines = 0;
+                continue;
+            }
+            read = stderr.read_buf(&mut buffer) => !matches!(read, Ok(1..)),
+        };
+        while let Some(line) = take_line(&mut buffer, ended) {
+            if lines == 0 {
+                second = Instant::now();
             }
             lines += 1;
             if lines <= LINES_A_SECOND {
