@@ -17,6 +17,7 @@ mod containment;
 mod deadlines;
 mod documentation;
 mod external;
+mod faults;
 mod folder;
 mod framing;
 mod gateway;

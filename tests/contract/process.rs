@@ -97,20 +97,38 @@ impl Running {
 
     /// Waits for a line on stderr that holds a text.
     pub(crate) fn wait_for(&self, text: &str) -> String {
+        self.lines_until(text).pop().unwrap_or_default()
+    }
+
+    /// The lines on stderr up to the first one that holds a text.
+    pub(crate) fn lines_until(&self, text: &str) -> Vec<String> {
         let mut seen = Vec::new();
-        loop {
+        while !seen.last().is_some_and(|line: &String| line.contains(text)) {
             match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) if line.contains(text) => return line,
                 Ok(line) => seen.push(line),
                 Err(ended) => panic!("no line with {text:?} on stderr ({ended}), but {seen:#?}"),
             }
         }
+        seen
     }
 
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         kill_process(id.expect("a process id"), signal).expect("the process is alive");
+    }
+
+    /// The processes that it has started and that have not ended.
+    pub(crate) fn children(&self) -> Vec<Pid> {
+        let processes = std::fs::read_dir("/proc").expect("what runs").flatten();
+        let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let mine = format!(" {} ", self.child.id());
+        let is_mine = |id: &i32| {
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+            let after_name = stat.rsplit_once(')').map_or("", |(_, facts)| facts);
+            after_name.get(2..).is_some_and(|facts| facts.starts_with(&mine))
+        };
+        ids.filter(is_mine).filter_map(Pid::from_raw).collect()
     }
 
     /// Waits for the end; also tells what stood on stdout.
