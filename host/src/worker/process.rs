@@ -82,7 +82,8 @@ impl Process {
         self.child.wait().await
     }
 
-    fn kill_group(&self) {
+    /// Ends what it has started, and itself.
+    pub(crate) fn kill_group(&self) {
         if let Some(group) = self.group {
             // Where nobody is left in the group, there is nothing to do.
             let _nobody_left = kill_process_group(group, Signal::KILL);

@@ -160,7 +160,12 @@ impl Child {
     /// Waits until the connection or the process has ended, and says how, as what follows its name.
     pub(crate) async fn end(&mut self) -> String {
         let connection = tokio::select! {
-            status = self.process.ended() => return describe_end(status),
+            status = self.process.ended() => {
+                // What it answered last may still be in the pipe; what it has started holds that open.
+                self.process.kill_group();
+                let _read = tokio::time::timeout(LAST_WORDS, &mut self.work).await;
+                return describe_end(status);
+            }
             connection = &mut self.work => connection,
         };
         // A process that ends closes its pipe a moment before it is gone.
