@@ -150,6 +150,22 @@ fn list_shows_every_file_with_its_state_and_reason() {
 }
 
 #[test]
+fn list_shows_where_the_instances_of_a_plugin_run() {
+    let folder = PluginFolder::with(&["echo"]);
+    for (toml, mode) in [
+        ("isolation = \"worker\"\n", "worker".into()),
+        (
+            "[providers.echo]\n[providers.other]\nplugin = \"echo\"\nisolation = \"worker\"\n",
+            "both".into(),
+        ),
+        ("[providers.echo]\nplugin = \"openai\"\n", Value::Null),
+    ] {
+        folder.configure(toml);
+        assert_eq!(json(&run(&folder, &["list", "--json"]))[0]["mode"], mode, "{toml}");
+    }
+}
+
+#[test]
 fn inspect_shows_a_descriptor_or_says_why_there_is_none() {
     let folder = PluginFolder::with(&["openai", "no_descriptor"]);
     let path = |library: &str| folder.plugins().join(file_name(library)).display().to_string();
@@ -163,7 +179,8 @@ fn inspect_shows_a_descriptor_or_says_why_there_is_none() {
         shown.stdout.contains("openai") && shown.stdout.contains("OPENAI_API_KEY"),
         "{shown:?}"
     );
-    for words in ["fully trusted", "not contained what ends", "an abort, an exit"] {
+    for words in ["fully trusted", "not contained what ends", "an abort, an exit", "contained too"]
+    {
         assert!(shown.stdout.contains(words), "{shown:?}");
     }
     let said = run(&folder, &["inspect", &path("no_descriptor")]);

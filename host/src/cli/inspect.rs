@@ -17,6 +17,8 @@ const CONTAINED: &str = "panics, blocked threads, endless and malformed answers,
                          its own instance";
 const NOT_CONTAINED: &str = "what ends or fills the process: a crash, an abort, an exit, a panic while \
                              panicking, an exhausted stack, memory or descriptors without end";
+const IN_A_WORKER: &str =
+    "with `isolation = \"worker\"` that is contained too, at the cost of a process";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -76,7 +78,12 @@ fn describe(file: &str, sha256: ContentHash, descriptor: &Descriptor) -> String 
     ];
     let options = descriptor.options.iter().map(|option| ("option", option_line(option)));
     let presets = descriptor.presets.iter().map(|preset| ("preset", preset_line(preset)));
-    let trust = [("trust", TRUST), ("contained", CONTAINED), ("not contained", NOT_CONTAINED)];
+    let trust = [
+        ("trust", TRUST),
+        ("contained", CONTAINED),
+        ("not contained", NOT_CONTAINED),
+        ("in a worker", IN_A_WORKER),
+    ];
     let trust = trust.map(|(name, text)| (name, text.to_owned()));
     let lines = facts.into_iter().chain(options).chain(presets).chain(trust);
     let lines = lines.map(|(name, value)| format!("{name:<13} {}", one_line(&value)));

@@ -5,6 +5,7 @@
 
 mod running;
 
+use allos_plugin_api::Descriptor;
 use clap::Args;
 use serde::Serialize;
 
@@ -12,11 +13,8 @@ use super::failure::Failure;
 use super::output::{note, one_line, write_json, write_table};
 use super::start::{folders, load_config};
 use super::{Global, wait_for};
-use crate::config::Config;
+use crate::config::{Config, Isolation};
 use crate::loader::{Candidate, CandidateState, LoadReport, Loader, Refusal};
-
-/// How every plugin runs for now.
-pub(super) const MODE: &str = "in-process";
 
 const URL_HELP: &str = "\
 Ask the host that runs at this address, instead of looking at the files here [key: \
@@ -38,7 +36,7 @@ struct Row<'a> {
     name: Option<&'a str>,
     version: Option<&'a str>,
     abi_version: Option<u32>,
-    mode: &'static str,
+    mode: Option<&'static str>,
     state: &'static str,
     stage: Option<&'static str>,
     reason: Option<&'a str>,
@@ -52,7 +50,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure>
     }
     let config = load_config(global)?;
     let report = examine(&config);
-    let rows: Vec<Row> = report.candidates.iter().map(row).collect();
+    let rows: Vec<Row> = report.candidates.iter().map(|file| row(&config, file)).collect();
     if arguments.json {
         return write_json(&rows);
     }
@@ -88,7 +86,7 @@ pub(super) fn explanation(candidate: &Candidate) -> String {
     refused.into_iter().chain(warnings).collect::<Vec<_>>().join("; ")
 }
 
-fn row(candidate: &Candidate) -> Row<'_> {
+fn row<'a>(config: &Config, candidate: &'a Candidate) -> Row<'a> {
     let descriptor = candidate.descriptor();
     let refusal = candidate.refusal();
     Row {
@@ -96,7 +94,7 @@ fn row(candidate: &Candidate) -> Row<'_> {
         name: descriptor.map(|it| it.name.as_str()),
         version: descriptor.map(|it| it.plugin_version.as_str()),
         abi_version: descriptor.map(|it| it.abi_version),
-        mode: MODE,
+        mode: descriptor.and_then(|it| mode(config, it)),
         state: match candidate.state() {
             CandidateState::Candidate => "candidate",
             CandidateState::Loaded => "loaded",
@@ -109,6 +107,18 @@ fn row(candidate: &Candidate) -> Row<'_> {
     }
 }
 
+/// Where the instances of a plugin run, if it has any.
+fn mode(config: &Config, plugin: &Descriptor) -> Option<&'static str> {
+    let [here, in_workers] =
+        [Isolation::InProcess, Isolation::Worker].map(|isolation| config.runs(plugin, isolation));
+    match (here, in_workers) {
+        (true, true) => Some("both"),
+        (true, false) => Some(Isolation::InProcess.as_str()),
+        (false, true) => Some(Isolation::Worker.as_str()),
+        (false, false) => None,
+    }
+}
+
 impl Row<'_> {
     fn cells(&self, candidate: &Candidate) -> [String; 7] {
         let text = |text: Option<&str>| text.unwrap_or("-").to_owned();
@@ -118,7 +128,7 @@ impl Row<'_> {
             text(self.name),
             text(self.version),
             self.abi_version.map_or_else(|| "-".to_owned(), |version| version.to_string()),
-            self.mode.to_owned(),
+            text(self.mode),
             state.to_owned(),
             explanation(candidate),
         ]

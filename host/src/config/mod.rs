@@ -184,20 +184,18 @@ impl Config {
         instance.isolation.unwrap_or(self.isolation)
     }
 
-    /// Whether a plugin must be open in this process: an instance of it, or of one of its presets,
-    /// runs there.
-    pub(crate) fn runs_in_process(&self, plugin: &Descriptor) -> bool {
+    /// Whether an instance of a plugin, or of one of its presets, runs there.
+    pub(crate) fn runs(&self, plugin: &Descriptor, isolation: Isolation) -> bool {
         let is_of = |name: &str| {
             plugin.name == name || plugin.presets.iter().any(|preset| preset.name == name)
         };
         let unnamed = !self.providers.contains_key(plugin.name.as_str());
-        let tables = self
+        let mut tables = self
             .providers
             .iter()
             .filter(|(name, instance)| is_of(instance.plugin.as_ref().unwrap_or(name).as_str()));
-        let mut runs = tables.map(|(_, instance)| self.isolation_of(instance));
-        unnamed && self.isolation == Isolation::InProcess
-            || runs.any(|isolation| isolation == Isolation::InProcess)
+        unnamed && self.isolation == isolation
+            || tables.any(|(_, instance)| self.isolation_of(instance) == isolation)
     }
 
     fn anchor(&mut self, folder: &Path) {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use allos_plugin_abi::PluginRef;
 use allos_plugin_api::Descriptor;
 
+use super::cache::InUse;
 use super::candidate::{Candidate, CandidateState, ContentHash, LoadStage, Reason, Refusal};
 use super::loaded::LoadedPlugin;
 use super::scan::FoundFile;
@@ -34,6 +35,7 @@ pub(super) struct Admission {
     pub(super) warnings: Vec<String>,
     /// The private copy, which is what is opened.
     pub(super) staged: Option<PathBuf>,
+    pub(super) in_use: Option<InUse>,
     /// Whether this content is known to open well.
     pub(super) probed: bool,
     pub(super) module: Option<PluginRef>,
@@ -91,6 +93,7 @@ impl Admission {
             voucher: None,
             warnings: Vec::new(),
             staged: None,
+            in_use: None,
             probed: false,
             module: None,
         };

@@ -1,11 +1,12 @@
 //! The host's own folder on disk: private copies of plugins, and what is known of them.
 //!
 //! Each kind has a folder of its own that nobody else can look into. A file is written as a whole
-//! or not at all, and removed when no host has used it for a week.
+//! or not at all, and removed when no host has used it for a week, nor uses it now.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{Error, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// How long a file stays after its last use. A library that is mapped outlives its file.
@@ -77,13 +78,34 @@ pub(super) fn mark_used(path: &Path) {
     let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
 }
 
+/// Says that a file is in use, for as long as this or a clone of it is there.
+#[derive(Debug, Clone)]
+pub(super) struct InUse {
+    _lock: Option<Arc<File>>,
+}
+
+impl InUse {
+    /// Where the file system has no locks, only the time of the last use counts.
+    pub(super) fn mark(path: &Path) -> Self {
+        mark_used(path);
+        let file = File::open(path).ok();
+        let lock = file.filter(|file| file.try_lock_shared().is_ok());
+        Self { _lock: lock.map(Arc::new) }
+    }
+}
+
+fn is_in_use(path: &Path) -> bool {
+    let file = File::open(path);
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// Removes the files of a kind that were not used for long. What cannot be removed stays.
 pub(super) fn prune(cache_dir: &Path, kind: &str) {
     let Ok(entries) = std::fs::read_dir(cache_dir.join(kind)) else { return };
     for entry in entries.flatten() {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
         let age = modified.ok().and_then(|time| SystemTime::now().duration_since(time).ok());
-        if age.is_some_and(|age| age > KEPT) {
+        if age.is_some_and(|age| age > KEPT) && !is_in_use(&entry.path()) {
             let _ = std::fs::remove_file(entry.path());
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use allos_plugin_abi::PluginRef;
 use allos_plugin_api::Descriptor;
 
+use super::cache::InUse;
 use super::candidate::ContentHash;
 use crate::config::ProviderName;
 
@@ -18,6 +19,8 @@ pub struct LoadedPlugin {
     pub path: PathBuf,
     /// The private copy of it, which is what is opened, here and in workers.
     pub staged: PathBuf,
+    /// It stays there for as long as this does.
+    pub(super) _in_use: InUse,
     /// What it states about itself.
     pub descriptor: Arc<Descriptor>,
     /// The hash of its content.

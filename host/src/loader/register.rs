@@ -18,6 +18,7 @@ pub(super) fn register(admission: &mut Admission, session: &mut Session) -> Resu
         name: descriptor.name.parse().map_err(|error| Reason::new(format!("{error}")))?,
         path: admission.path.clone(),
         staged: found(admission.staged.clone())?,
+        _in_use: found(admission.in_use.clone())?,
         hash: found(admission.hash)?,
         module: admission.module,
         descriptor,

@@ -11,7 +11,7 @@ use std::io::{Error, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::admission::{Admission, Session, found};
-use super::cache;
+use super::cache::{self, InUse};
 use super::candidate::{ContentHash, Reason};
 use crate::io_reason::io_reason;
 
@@ -21,7 +21,9 @@ pub(super) const COPIES: &str = "plugins";
 /// The stage.
 pub(super) fn stage(admission: &mut Admission, session: &mut Session) -> Result<(), Reason> {
     let hash = found(admission.hash)?;
-    admission.staged = Some(store(session.cache_dir(), hash, &admission.content)?);
+    let copy = store(session.cache_dir(), hash, &admission.content)?;
+    admission.in_use = Some(InUse::mark(&copy));
+    admission.staged = Some(copy);
     Ok(())
 }
 
@@ -29,9 +31,7 @@ fn store(cache_dir: &Path, hash: ContentHash, content: &[u8]) -> Result<PathBuf,
     let unusable = |error| unusable(cache_dir, &error);
     let folder = cache::folder(cache_dir, COPIES).map_err(unusable)?;
     let path = folder.join(format!("{hash}{DLL_SUFFIX}"));
-    if holds(&path, content) {
-        cache::mark_used(&path);
-    } else {
+    if !holds(&path, content) {
         cache::write(&folder, &path, content).map_err(unusable)?;
     }
     Ok(path)
@@ -121,9 +121,24 @@ mod tests {
             let file = File::options().append(true).open(old).unwrap();
             file.set_modified(SystemTime::now() - cache::KEPT - Duration::from_hours(1)).unwrap();
         }
-        store_in(cache.path(), b"used").unwrap();
+        let in_use = InUse::mark(&store_in(cache.path(), b"used").unwrap());
+        drop(in_use);
         cache::prune(cache.path(), COPIES);
         assert_eq!([&used, &unused, &kept].map(|path| path.exists()), [true, false, true]);
+    }
+
+    #[test]
+    fn a_copy_that_is_in_use_stays_however_old_it_is() {
+        let cache = tempfile::tempdir().unwrap();
+        let copy = store_in(cache.path(), b"library").unwrap();
+        let in_use = InUse::mark(&copy);
+        let file = File::options().append(true).open(&copy).unwrap();
+        file.set_modified(SystemTime::now() - cache::KEPT - Duration::from_hours(1)).unwrap();
+        cache::prune(cache.path(), COPIES);
+        assert!(copy.exists(), "a worker may open it again");
+        drop(in_use);
+        cache::prune(cache.path(), COPIES);
+        assert!(!copy.exists());
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) use instances::Made;
 pub use reloaded::Reloaded;
 pub use watch::Watching;
 
-use crate::config::{Config, GatewayConfig};
+use crate::config::{Config, GatewayConfig, Isolation};
 use crate::loader::{LoadReport, LoadedPlugin, Loader};
 use crate::registry::ProviderRegistry;
 use crate::worker::WorkerProgram;
@@ -87,7 +87,7 @@ fn loader(config: &Config, means: &Means) -> Loader {
     let judge = config.clone();
     let loader = Loader::new(config.plugin_dirs.clone(), config.cache_dir.clone())
         .trust(config.trust.clone())
-        .opening(move |plugin| judge.runs_in_process(plugin));
+        .opening(move |plugin| judge.runs(plugin, Isolation::InProcess));
     match &means.worker_program {
         Some(program) => loader.probing(program.clone(), config.containment.probe),
         None => loader,
