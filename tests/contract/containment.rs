@@ -298,7 +298,9 @@ async fn a_stream_that_nobody_reads_waits_after_a_few_chunks(isolation: Isolatio
 }
 
 async fn a_payload_of_a_gigabyte_is_refused_unread(isolation: Isolation) {
-    let (_folder, host) = host(isolation, "payload_of_a_gigabyte", TRIPS).await;
+    // A worker may not reserve as much as 64 of these by default, and would end.
+    let memory = format!("{TRIPS}[worker]\nmemory_mb = 131072\n");
+    let (_folder, host) = host(isolation, "payload_of_a_gigabyte", &memory).await;
     let name = "payload-of-a-gigabyte";
     let handle = host.provider(name).expect("it is registered");
     let told = [

@@ -13,6 +13,7 @@ mod artifact;
 mod calls;
 mod cli;
 mod client;
+mod confinement;
 mod containment;
 mod deadlines;
 mod documentation;

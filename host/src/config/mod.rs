@@ -13,6 +13,7 @@ mod reload;
 mod secret;
 mod trust;
 mod values;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,6 +32,7 @@ pub use reload::{ReloadConfig, WatchMode};
 pub use secret::{SecretError, SecretSource};
 pub use trust::{TrustConfig, TrustPolicy, TrustedKey};
 pub use values::parse_listen;
+pub use worker::WorkerConfig;
 
 /// A whole configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -53,6 +55,8 @@ pub struct Config {
     pub containment: ContainmentConfig,
     /// How changes in the plugin folders are noticed.
     pub reload: ReloadConfig,
+    /// What the process may do in which an isolated plugin runs.
+    pub worker: WorkerConfig,
     /// The provider instances that are configured, by name.
     pub providers: BTreeMap<ProviderName, InstanceConfig>,
     /// Further names for models. A name is any text; a target may name an instance alone.
@@ -126,6 +130,8 @@ pub struct InstanceConfig {
     pub passthrough: bool,
     /// Where the plugin runs, if not where [`Config::isolation`] says.
     pub isolation: Option<Isolation>,
+    /// What its worker may do, where that is not as for all.
+    pub worker: WorkerConfig,
     /// The plugin's own options, as JSON.
     #[serde(deserialize_with = "values::options")]
     pub options: Map<String, Value>,
@@ -167,13 +173,21 @@ impl Config {
         let mut config: Self = toml::from_str(text)
             .map_err(|error| ConfigError::from_toml(&error, text).in_file(file))?;
         access::check(&config.gateway).map_err(|message| {
-            let span = span_of(text, ["gateway", "listen"]);
+            let span = span_of(text, &["gateway", "listen"]);
             ConfigError::new(message).at(text, span).in_file(file)
         })?;
         config.trust.check().map_err(|message| {
-            let span = span_of(text, ["trust", "policy"]);
+            let span = span_of(text, &["trust", "policy"]);
             ConfigError::new(message).at(text, span).in_file(file)
         })?;
+        if let Some(name) = config.in_vain() {
+            let span = span_of(text, &["providers", name.as_str(), "worker"]);
+            let message = format!(
+                "`worker` says what a worker may do, and `{name}` runs in-process (hint: set \
+                 `isolation = \"worker\"` there, or remove `worker`)"
+            );
+            return Err(ConfigError::new(message).at(text, span).in_file(file));
+        }
         config.anchor(file.parent().unwrap_or(Path::new("")));
         config.file = Some(file.to_owned());
         Ok(config)
@@ -198,11 +212,22 @@ impl Config {
             || tables.any(|(_, instance)| self.isolation_of(instance) == isolation)
     }
 
+    /// An instance whose worker is restricted, and that has none.
+    fn in_vain(&self) -> Option<&ProviderName> {
+        let mut instances = self.providers.iter().filter(|(_, instance)| {
+            instance.worker != WorkerConfig::default()
+                && self.isolation_of(instance) == Isolation::InProcess
+        });
+        instances.next().map(|(name, _)| name)
+    }
+
     fn anchor(&mut self, folder: &Path) {
         let own = self.cache_dir.as_mut().into_iter().chain([&mut self.trust.lock]);
         for path in self.plugin_dirs.iter_mut().chain(own) {
             *path = folder.join(&*path);
         }
+        let instances = self.providers.values_mut().map(|instance| &mut instance.worker);
+        instances.chain([&mut self.worker]).for_each(|worker| worker.anchor(folder));
         let secrets = self
             .providers
             .values_mut()
@@ -214,10 +239,14 @@ impl Config {
 }
 
 /// Where a value is in a text that is known to parse.
-fn span_of(text: &str, [table, key]: [&str; 2]) -> Option<std::ops::Range<usize>> {
+fn span_of(text: &str, path: &[&str]) -> Option<std::ops::Range<usize>> {
     let document = toml::de::DeTable::parse(text).ok()?;
-    let value = document.get_ref().get(table)?.get_ref().get(key)?;
-    Some(value.span())
+    let (last, tables) = path.split_last()?;
+    let mut table = document.get_ref();
+    for name in tables {
+        table = table.get(*name)?.get_ref().as_table()?;
+    }
+    Some(table.get(*last)?.span())
 }
 
 impl Default for Config {
@@ -231,6 +260,7 @@ impl Default for Config {
             gateway: GatewayConfig::default(),
             containment: ContainmentConfig::default(),
             reload: ReloadConfig::default(),
+            worker: WorkerConfig::default(),
             providers: BTreeMap::new(),
             routes: BTreeMap::new(),
         }
@@ -273,6 +303,7 @@ impl Default for InstanceConfig {
             idle_timeout: Duration::from_mins(5),
             passthrough: true,
             isolation: None,
+            worker: WorkerConfig::default(),
             options: Map::new(),
         }
     }
@@ -292,6 +323,7 @@ impl fmt::Debug for InstanceConfig {
             .field("idle_timeout", &self.idle_timeout)
             .field("passthrough", &self.passthrough)
             .field("isolation", &self.isolation)
+            .field("worker", &self.worker)
             .field("options", &self.options.keys().collect::<Vec<_>>())
             .finish()
     }

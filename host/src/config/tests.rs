@@ -40,6 +40,14 @@ fn the_example_states_the_defaults() {
     assert_eq!(config.trust.allow_writable, trust.allow_writable);
     assert_eq!(config.trust.allow_downgrade, trust.allow_downgrade);
     assert_eq!(config.containment, ContainmentConfig::default());
+    let (worker, default) = (&config.worker, WorkerConfig::default());
+    assert_eq!(worker.memory(), default.memory());
+    assert_eq!(worker.open_files(), default.open_files());
+    let nothing = (Some(vec![]), Some(vec![]), Some(vec![]), Some(false));
+    assert_eq!(
+        (worker.env.clone(), worker.read.clone(), worker.write.clone(), worker.network),
+        nothing
+    );
     let (stated, default) = (&config.providers["openai"], InstanceConfig::default());
     assert_eq!(stated.timeout, default.timeout);
     assert_eq!(stated.idle_timeout, default.idle_timeout);
@@ -48,7 +56,8 @@ fn the_example_states_the_defaults() {
 
 #[test]
 fn the_example_names_every_key() {
-    for table in ["", "[trust]\n", "[gateway]\n", "[containment]\n", "[providers.x]\n"] {
+    let tables = ["trust", "gateway", "containment", "reload", "worker", "providers.x"];
+    for table in tables.map(|name| format!("[{name}]\n")).into_iter().chain([String::new()]) {
         let error = error(&format!("{table}zzzzzzzzzzzzzzzzzzzzzzzz = 1"));
         let (_, known) = error.split_once("known here: ").unwrap();
         for key in known.trim_end_matches(')').split(", ") {
@@ -103,6 +112,11 @@ fn a_value_of_the_wrong_type_is_an_error_with_its_place() {
         ("[containment]\nblocked_seconds = 0", ":2:19: "),
         ("[containment]\npause_seconds = nan", ":2:17: "),
         ("[containment]\nfaults = 0", ":2:10: "),
+        ("[worker]\nmemory_mb = 63", ":2:13: "),
+        ("[worker]\nopen_files = 0", ":2:14: "),
+        ("[worker]\nenv = ['A=b']", ":2:7: "),
+        ("[worker]\nread = ['']", ":2:8: "),
+        ("[providers.x.worker]\nnetwork = 'yes'", ":2:11: "),
         ("[providers.x]\nbase_url = 'api.example.com'", ":2:12: "),
         ("[providers.x]\nheaders = { 'a b' = '1' }", ":2:13: "),
         ("[providers.x]\noptions = { a = nan }", ":2:11: "),
@@ -237,4 +251,29 @@ fn trust_is_a_policy_with_what_it_needs() {
         let error = error(&format!("[trust]\n{text}\n"));
         assert!(error.starts_with(words), "{error}");
     }
+}
+
+#[test]
+fn what_a_worker_may_do_is_said_for_all_and_key_by_key_for_one() {
+    let config = parse(
+        "[worker]\nmemory_mb = 1024\nread = ['a', '/b']\n\
+         [providers.x]\nisolation = 'worker'\nworker = { memory_mb = 512, write = ['c'] }",
+    );
+    let config = config.unwrap();
+    let worker = config.providers["x"].worker.or(&config.worker);
+    assert_eq!(worker.memory(), 512 * 1024 * 1024);
+    assert_eq!(worker.read, Some(vec!["etc/a".into(), "/b".into()]));
+    assert_eq!(worker.write, Some(vec!["etc/c".into()]));
+    assert_eq!((worker.env, worker.network), (None, None));
+}
+
+#[test]
+fn what_a_worker_may_do_is_not_said_in_vain() {
+    let table = "[providers.x.worker]\nmemory_mb = 512\n";
+    let error = error(table);
+    let expected = "etc/allos.toml:1:1: `worker` says what a worker may do, and `x` runs";
+    assert!(error.starts_with(expected), "{error}");
+    parse(&format!("isolation = 'worker'\n{table}")).unwrap();
+    parse(&format!("[providers.x]\nisolation = 'worker'\n{table}")).unwrap();
+    parse("[worker]\nmemory_mb = 512").unwrap();
 }

@@ -4,7 +4,7 @@
 //! loader's cache, the default folders. Where there is no such cache (another libc, another
 //! system) nothing is checked here, and a missing library is a reason of the stage that opens.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -26,6 +26,17 @@ pub(super) fn check(needs: &Needs) -> Result<(), Reason> {
         check_version(needed, &system.find(&needed.library, &needs.folders))?;
     }
     Ok(())
+}
+
+/// The folders in which this system's loader finds libraries.
+pub(crate) fn library_folders() -> Vec<PathBuf> {
+    let Some(system) = system() else { return Vec::new() };
+    // Not every text of the cache that looks like a path is one.
+    let cached = system.cached.values().flatten().filter(|path| path.is_file());
+    let cached = cached.filter_map(|path| path.parent());
+    let folders: BTreeSet<_> =
+        system.folders.iter().map(PathBuf::as_path).chain(cached).map(Path::to_owned).collect();
+    folders.into_iter().filter(|it| it.is_absolute() && it.parent().is_some()).collect()
 }
 
 fn missing_library(library: &str, needs: &Needs) -> Reason {

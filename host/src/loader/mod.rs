@@ -36,6 +36,7 @@ use admission::{Admission, Session, Step};
 pub use cache::default_cache_dir;
 pub use candidate::{Candidate, CandidateState, ContentHash, LoadStage, Refusal};
 pub use descriptor::identify;
+pub(crate) use libraries::library_folders;
 pub use loaded::LoadedPlugin;
 pub(crate) use open::open_copy;
 use probe::Probe;
@@ -43,7 +44,7 @@ pub use report::LoadReport;
 pub use trust::{Voucher, pin};
 pub use verdict::Verdict;
 
-use crate::config::TrustConfig;
+use crate::config::{TrustConfig, WorkerConfig};
 use crate::worker::WorkerProgram;
 
 /// Turns plugin files into plugins.
@@ -80,11 +81,16 @@ impl Loader {
         self
     }
 
-    /// Has what nobody knows opened by a process of this program first, which may take so long.
-    /// Without this nothing is tried beforehand.
+    /// Has what nobody knows opened by a process of this program first, which may do this and take
+    /// so long. Without this nothing is tried beforehand.
     #[must_use]
-    pub fn probing(mut self, program: WorkerProgram, deadline: Duration) -> Self {
-        self.probe = Some(Probe { program, deadline });
+    pub fn probing(
+        mut self,
+        program: WorkerProgram,
+        worker: WorkerConfig,
+        deadline: Duration,
+    ) -> Self {
+        self.probe = Some(Probe { program, worker, deadline });
         self
     }
 

@@ -16,8 +16,9 @@ use tokio::time::timeout;
 use super::admission::{Admission, Session};
 use super::candidate::{ContentHash, LoadStage, Reason};
 use super::verdict::{Outcome, Verdict};
+use crate::config::WorkerConfig;
 use crate::io_reason::io_reason;
-use crate::worker::{Child, NotStarted, Refused, Start, WorkerProgram, read_lines};
+use crate::worker::{Child, Confinement, NotStarted, Refused, Start, WorkerProgram, read_lines};
 
 /// How long a program may take to say that it is a worker, which it does first of all.
 const READY: Duration = Duration::from_secs(30);
@@ -27,6 +28,8 @@ const READY: Duration = Duration::from_secs(30);
 pub(super) struct Probe {
     /// The program of the process.
     pub(super) program: WorkerProgram,
+    /// What that may do.
+    pub(super) worker: WorkerConfig,
     /// How long it may take to open one.
     pub(super) deadline: Duration,
 }
@@ -98,8 +101,10 @@ impl Probe {
     /// the content, and is not kept.
     async fn outcome(&self, content: &Unknown) -> Result<Outcome, Reason> {
         let Unknown { copy, descriptor } = content;
-        let start = Start::probe(copy.clone(), Descriptor::clone(descriptor));
-        let started = Child::start(&self.program, [], &start, ()).await;
+        let start = Start::probe(copy.clone(), Descriptor::clone(descriptor))
+            .confined(Confinement::new(&self.worker));
+        let environment = self.worker.environment();
+        let started = Child::start(&self.program, environment, &start, ()).await;
         let (mut child, stderr) = started.map_err(|error| self.impossible(error))?;
         let name = descriptor.name.clone();
         // It is read to its end, or the process would wait for a reader.

@@ -11,13 +11,15 @@ use allos_plugin_api::{
 use serde_json::{Map, Value};
 
 use super::origin::Origin;
-use crate::config::{ContainmentConfig, InstanceConfig, Isolation, SecretError, SecretSource};
+use crate::config::{
+    ContainmentConfig, InstanceConfig, Isolation, SecretError, SecretSource, WorkerConfig,
+};
 use crate::loader::LoadedPlugin;
 use crate::provider::{
     self, Health, InProcess, InstanceState, ProviderHandle, Redaction, RunningProvider, Settings,
 };
 use crate::services::Services;
-use crate::worker::{self, Worker, WorkerProgram};
+use crate::worker::{self, Confinement, Worker, WorkerProgram};
 
 /// What an instance is made of.
 pub(crate) struct Instantiation<'a> {
@@ -31,6 +33,8 @@ pub(crate) struct Instantiation<'a> {
     pub(crate) isolation: Isolation,
     /// What runs as its worker, if it has one.
     pub(crate) worker_program: Option<&'a WorkerProgram>,
+    /// What that may do.
+    pub(crate) worker: WorkerConfig,
     /// What faults it may have.
     pub(crate) containment: &'a ContainmentConfig,
     /// Where the services run, and the client that they share.
@@ -141,7 +145,8 @@ async fn in_worker(
         descriptor: plugin.descriptor.clone(),
         config,
         services,
-        environment: Vec::new(),
+        confinement: Confinement::new(&parts.worker),
+        environment: parts.worker.environment(),
     };
     Ok(RunningProvider::Worker(Worker::create(recipe, health).await?))
 }

@@ -3,7 +3,7 @@
 use allos_plugin_api::ProviderConfig;
 
 use super::instantiate::{Instantiation, provider_config};
-use crate::config::{ContainmentConfig, InstanceConfig, Isolation};
+use crate::config::{ContainmentConfig, InstanceConfig, Isolation, WorkerConfig};
 use crate::loader::ContentHash;
 
 /// What an instance is made of.
@@ -13,6 +13,8 @@ pub(crate) struct Origin {
     plugin: Option<(String, ContentHash)>,
     config: InstanceConfig,
     isolation: Isolation,
+    /// What its worker may do, where it has one.
+    worker: Option<WorkerConfig>,
     containment: ContainmentConfig,
     /// What its plugin is told, with the secrets as they are now; absent where there is none.
     resolved: Option<ProviderConfig>,
@@ -25,10 +27,12 @@ impl Origin {
         let resolved = parts.plugin.and_then(|(plugin, preset)| {
             provider_config(parts.name, parts.config, &plugin.descriptor, preset).ok()
         });
+        let is_isolated = parts.isolation == Isolation::Worker;
         Self {
             plugin,
             config: parts.config.clone(),
             isolation: parts.isolation,
+            worker: is_isolated.then(|| parts.worker.clone()),
             containment: parts.containment.clone(),
             resolved,
         }
@@ -36,8 +40,8 @@ impl Origin {
 
     /// Whether the operator has written the same for both, whatever it now means.
     pub(crate) fn is_configured_as(&self, other: &Self) -> bool {
-        (&self.config, self.isolation, &self.containment)
-            == (&other.config, other.isolation, &other.containment)
+        (&self.config, self.isolation, &self.worker, &self.containment)
+            == (&other.config, other.isolation, &other.worker, &other.containment)
     }
 
     /// Where its plugin runs, as the configuration names it.

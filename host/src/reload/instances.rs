@@ -51,6 +51,7 @@ pub(super) async fn make(
             plugin: find_plugin(name, instance, plugins),
             isolation: config.isolation_of(instance),
             worker_program: means.worker_program.as_ref(),
+            worker: instance.worker.or(&config.worker),
             containment: &config.containment,
             runtime: runtime.clone(),
             client: means.client.clone(),

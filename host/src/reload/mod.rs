@@ -89,7 +89,9 @@ fn loader(config: &Config, means: &Means) -> Loader {
         .trust(config.trust.clone())
         .opening(move |plugin| judge.runs(plugin, Isolation::InProcess));
     match &means.worker_program {
-        Some(program) => loader.probing(program.clone(), config.containment.probe),
+        Some(program) => {
+            loader.probing(program.clone(), config.worker.clone(), config.containment.probe)
+        }
         None => loader,
     }
 }

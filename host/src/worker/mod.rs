@@ -2,12 +2,13 @@
 //!
 //! A host starts the [`program`] that it was given as a child ([`process`]), tells it what to do
 //! ([`start`]), and speaks with it over a pair of pipes: [`frame`]s, in [`exchange`]s, over a
-//! [`connection`]. The child's side is in [`child`]; what the host does for it is in [`attendant`].
+//! [`connection`]. The child's side is in [`child`], what it may do in [`confine`]; what the host does for it is in [`attendant`].
 //! A child that is asked for no provider only opens a file: that is how the loader probes one.
 
 mod attendant;
 mod calls;
 mod child;
+mod confine;
 mod connection;
 mod exchange;
 mod frame;
@@ -21,6 +22,7 @@ mod supervisor;
 use std::process::ExitCode;
 
 pub(crate) use calls::{Worker, WorkerFrames};
+pub(crate) use confine::Confinement;
 pub use program::WorkerProgram;
 pub(crate) use start::{Child, NotStarted, Refused, Start};
 pub(crate) use stderr::read_lines;

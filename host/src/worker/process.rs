@@ -19,6 +19,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::program::WorkerProgram;
 
+const LIBRARY_PATH: &str =
+    if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
+
 /// A child that is killed, with all its group, when this is dropped.
 pub(crate) struct Process {
     child: Child,
@@ -33,7 +36,8 @@ pub(crate) struct Pipes {
 }
 
 impl Process {
-    /// Starts a worker's program with these variables and no others.
+    /// Starts a worker's program with these variables, that by which the system finds libraries, and
+    /// no others.
     ///
     /// # Panics
     ///
@@ -48,6 +52,7 @@ impl Process {
         command
             .args(&program.arguments)
             .env_clear()
+            .envs(std::env::var_os(LIBRARY_PATH).map(|folders| (LIBRARY_PATH, folders)))
             .envs(environment)
             .stdin(Stdio::from(from_host))
             .stdout(Stdio::from(to_host))

@@ -14,6 +14,7 @@ use allos_plugin_api::{Descriptor, ErrorKind, ProviderConfig, ProviderError};
 use serde::{Deserialize, Serialize};
 use tokio::process::ChildStderr;
 
+use super::confine::Confinement;
 use super::connection::{Attend, CLOSED, Connection};
 use super::exchange::Exchange;
 use super::process::{Process, describe_end};
@@ -39,6 +40,8 @@ pub(crate) struct Start {
     pub(crate) copy: PathBuf,
     /// What it states about itself.
     pub(crate) descriptor: Descriptor,
+    /// What it may do.
+    pub(super) confinement: Confinement,
     /// What the provider is made of; absent where none is to be made.
     pub(crate) provider: Option<ProviderConfig>,
     /// The most talkative level of log lines that the host keeps.
@@ -49,7 +52,13 @@ impl Start {
     /// To open a copy, and nothing more.
     pub(crate) fn probe(copy: PathBuf, descriptor: Descriptor) -> Self {
         let version = VERSION.to_owned();
-        Self { version, copy, descriptor, provider: None, log_level: 0 }
+        let confinement = Confinement::default();
+        Self { version, copy, descriptor, confinement, provider: None, log_level: 0 }
+    }
+
+    /// With what is granted to it in place of the defaults.
+    pub(crate) fn confined(self, confinement: Confinement) -> Self {
+        Self { confinement, ..self }
     }
 
     /// To make a provider too.

@@ -17,6 +17,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::attendant::Attendant;
+use super::confine::Confinement;
 use super::connection::Connection;
 use super::operations::PING;
 use super::program::WorkerProgram;
@@ -38,6 +39,8 @@ pub(crate) struct Recipe {
     pub(crate) descriptor: Arc<Descriptor>,
     pub(crate) config: ProviderConfig,
     pub(crate) services: Services,
+    /// What it may do.
+    pub(crate) confinement: Confinement,
     /// The variables that it is granted.
     pub(crate) environment: Vec<(OsString, OsString)>,
 }
@@ -120,8 +123,10 @@ impl Supervisor {
 
     /// Starts a worker, up to a provider that can be called.
     async fn start(&self) -> Result<Child, NotStarted> {
-        let Recipe { program, copy, descriptor, config, services, environment } = &self.recipe;
+        let Recipe { program, copy, descriptor, config, services, confinement, environment } =
+            &self.recipe;
         let start = Start::probe(copy.clone(), (**descriptor).clone())
+            .confined(confinement.clone())
             .provider(config.clone(), most_talkative_level());
         let attendant = Attendant { services: services.clone(), health: self.health.clone() };
         let environment = environment.iter().cloned();

@@ -1,7 +1,7 @@
 //! The worker itself: a process that opens one plugin and answers through it, on one thread.
 //!
-//! Its pipes are moved to descriptors that the plugin does not get by printing, before anything is
-//! opened. It ends when its host does: by the signal of its parent's death where the system has
+//! Its pipes are moved to descriptors that the plugin does not get by printing, and it confines
+//! itself, before anything is opened. It ends when its host does: by the signal of its parent's death where the system has
 //! one, and when the pipe from the host is closed.
 
 mod provider;
@@ -18,6 +18,7 @@ use bytes::BytesMut;
 use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 use tokio::net::unix::pipe;
 
+use super::confine::confine;
 use super::connection::Connection;
 use super::frame::{self, Kind};
 use super::start::{Opened, Refused, START, Start, VERSION};
@@ -56,11 +57,12 @@ pub(super) fn run() -> io::Result<()> {
 }
 
 fn open(start: &Start) -> Result<(PluginRef, Opened), Refused> {
+    let unconfined = confine(&start.confinement, &start.copy);
     let module = loader::open_copy(&start.copy, &start.descriptor).map_err(|refusal| {
         let (reason, hint) = (refusal.reason().to_owned(), refusal.hint().map(str::to_owned));
         Refused::Plugin { reason, hint }
     })?;
-    Ok((module, Opened::default()))
+    Ok((module, Opened { unconfined }))
 }
 
 /// Makes the provider, and answers what the host asks of it until the host is gone.
