@@ -29,6 +29,7 @@ mod plugins;
 mod probe;
 mod process;
 mod reload;
+mod storm;
 mod streams;
 mod terminal;
 mod tidy;

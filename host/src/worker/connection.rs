@@ -128,19 +128,13 @@ impl Connection {
         if self.0.lost.get().is_some() {
             return Err(Lost);
         }
-        let length = frame::name_length(what);
-        let parts: Vec<&[u8]> =
-            [&length[..], what.as_bytes()].into_iter().chain(parts.iter().copied()).collect();
-        self.send(Kind::Open, id, &parts);
+        self.write(Kind::Open, id, Some(what), parts);
         Ok(exchange)
     }
 
     /// Says something that has no answer.
     pub(crate) fn tell(&self, what: &str, parts: &[&[u8]]) {
-        let length = frame::name_length(what);
-        let parts: Vec<&[u8]> =
-            [&length[..], what.as_bytes()].into_iter().chain(parts.iter().copied()).collect();
-        self.send(Kind::Tell, 0, &parts);
+        self.write(Kind::Tell, 0, Some(what), parts);
     }
 
     /// How many exchanges this side has open.
@@ -154,8 +148,12 @@ impl Connection {
     }
 
     pub(super) fn send(&self, kind: Kind, exchange: u32, parts: &[&[u8]]) {
+        self.write(kind, exchange, None, parts);
+    }
+
+    fn write(&self, kind: Kind, exchange: u32, name: Option<&str>, parts: &[&[u8]]) {
         self.0.sent.fetch_add(1, Ordering::Relaxed);
-        self.0.outbox.send(kind, exchange, parts);
+        self.0.outbox.send(|waiting| frame::write(waiting, kind, exchange, name, parts));
     }
 
     /// Forgets an exchange that this side has opened; whether the other side still answers it.
@@ -293,10 +291,10 @@ struct Outbox {
 }
 
 impl Outbox {
-    fn send(&self, kind: Kind, exchange: u32, parts: &[&[u8]]) {
+    fn send(&self, write: impl FnOnce(&mut BytesMut)) {
         let mut waiting = lock(&self.waiting);
         let is_first = waiting.is_empty();
-        frame::write(&mut waiting, kind, exchange, parts);
+        write(&mut waiting);
         // A pipe that fails is found out by the task, which sees the same error.
         if is_first && !matches!(self.write_some(&mut waiting), Ok(())) || !waiting.is_empty() {
             self.wake.notify_one();

@@ -9,8 +9,15 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 /// The bytes before a payload: the length (4), the kind (1), the exchange (4).
 const HEAD: usize = 9;
 
+/// What ends a name.
+const AFTER_NAME: u8 = 0;
+
 /// What a frame may hold beyond the longest payload: a name, the length of a head.
 const BESIDE_PAYLOAD: usize = 64 * 1024;
+
+/// Up to so many bytes of a payload are copied. Longer ones take their part of the buffer with them,
+/// and a new one must be made for what comes next.
+const COPIED: usize = 16 * 1024;
 
 /// The longest payload of a frame, in bytes.
 pub(crate) const MAX_FRAME: usize =
@@ -70,14 +77,25 @@ pub(crate) enum FrameError {
     Kind(u8),
 }
 
-/// Writes a frame whose payload is in parts.
-pub(crate) fn write(buffer: &mut BytesMut, kind: Kind, exchange: u32, parts: &[&[u8]]) {
-    let payload: usize = parts.iter().map(|part| part.len()).sum();
+/// Writes a frame whose payload is in parts, a name before them where it has one.
+pub(crate) fn write(
+    buffer: &mut BytesMut,
+    kind: Kind,
+    exchange: u32,
+    name: Option<&str>,
+    parts: &[&[u8]],
+) {
+    let parts_length: usize = parts.iter().map(|part| part.len()).sum();
+    let payload = name.map_or(0, |name| name.len() + 1) + parts_length;
     buffer.reserve(HEAD + payload);
     // The senders keep payloads within `MAX_FRAME`; a longer one is refused where it is read.
     buffer.put_u32_le(u32::try_from(HEAD - 4 + payload).unwrap_or(u32::MAX));
     buffer.put_u8(kind as u8);
     buffer.put_u32_le(exchange);
+    if let Some(name) = name {
+        buffer.put_slice(name.as_bytes());
+        buffer.put_u8(AFTER_NAME);
+    }
     for part in parts {
         buffer.put_slice(part);
     }
@@ -96,22 +114,21 @@ pub(crate) fn read(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
     }
     buffer.advance(HEAD);
     let exchange = u32::from_le_bytes([e0, e1, e2, e3]);
-    Ok(Some(Frame { kind, exchange, payload: buffer.split_to(payload).freeze() }))
+    let payload = if payload <= COPIED {
+        let copy = Bytes::copy_from_slice(buffer.get(..payload).unwrap_or_default());
+        buffer.advance(payload);
+        copy
+    } else {
+        buffer.split_to(payload).freeze()
+    };
+    Ok(Some(Frame { kind, exchange, payload }))
 }
 
 /// A name and what comes with it, as `Open` and `Tell` have them.
 pub(crate) fn named(payload: &Bytes) -> Option<(&str, Bytes)> {
-    let (length, _) = payload.split_first()?;
-    let end = 1 + usize::from(*length);
-    let name = std::str::from_utf8(payload.get(1..end)?).ok()?;
-    Some((name, payload.slice(end..)))
-}
-
-/// The length byte of a name, for the parts of a frame.
-pub(crate) fn name_length(name: &str) -> [u8; 1] {
-    // Names are this host's own words, or those of a plugin that may be any: those are cut short,
-    // and then are known to nobody.
-    [u8::try_from(name.len()).unwrap_or(u8::MAX)]
+    let end = payload.iter().position(|byte| *byte == AFTER_NAME)?;
+    let name = std::str::from_utf8(payload.get(..end)?).ok()?;
+    Some((name, payload.slice(end + 1..)))
 }
 
 #[cfg(test)]
@@ -120,8 +137,8 @@ mod tests {
 
     fn some() -> BytesMut {
         let mut buffer = BytesMut::new();
-        write(&mut buffer, Kind::Open, 7, &[&name_length("chat"), b"chat", b"hello"]);
-        write(&mut buffer, Kind::Cancel, u32::MAX, &[]);
+        write(&mut buffer, Kind::Open, 7, Some("chat"), &[b"hel", b"lo"]);
+        write(&mut buffer, Kind::Cancel, u32::MAX, None, &[]);
         buffer
     }
 
@@ -152,7 +169,7 @@ mod tests {
         assert_eq!(read(&[4, 0, 0, 0, 1, 0, 0, 0, 0]), Err(FrameError::Length(4)));
         assert_eq!(read(b"\xff\xff\xff\xff\x01...."), Err(FrameError::Length(0xffff_ffff)));
         assert_eq!(read(b"\x05\0\0\0\0...."), Err(FrameError::Kind(0)));
-        assert_eq!(named(&Bytes::from_static(b"\x09chat")), None);
+        assert_eq!(named(&Bytes::from_static(b"chat")), None);
         assert_eq!(named(&Bytes::new()), None);
     }
 }

@@ -133,7 +133,7 @@ impl Pipes {
 
     fn write(&mut self, kind: Kind, exchange: u32, payload: &[u8]) -> io::Result<()> {
         let mut buffer = BytesMut::new();
-        frame::write(&mut buffer, kind, exchange, &[payload]);
+        frame::write(&mut buffer, kind, exchange, None, &[payload]);
         self.to.write_all(&buffer)
     }
 

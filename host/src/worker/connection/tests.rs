@@ -171,13 +171,13 @@ async fn those_who_wait_hear_that_the_other_side_is_gone() {
 async fn what_is_no_frame_or_without_credit_ends_the_connection() {
     fn frames(kind: Kind, parts: &[&[u8]], times: usize) -> BytesMut {
         let mut buffer = BytesMut::new();
-        (0..times).for_each(|_| frame::write(&mut buffer, kind, 1, parts));
+        (0..times).for_each(|_| frame::write(&mut buffer, kind, 1, None, parts));
         buffer
     }
     for (bytes, why) in [
         (b"what a plugin prints".as_slice(), "it sent a frame of 1952540791 bytes, which is none"),
         (&frames(Kind::Item, &[&[0; 8192]], 20), "it sent more than it was given credit for"),
-        (&frames(Kind::Open, &[b"\x05never"], 2), "it opened an exchange twice"),
+        (&frames(Kind::Open, &[b"never\0"], 2), "it opened an exchange twice"),
         (&frames(Kind::Credit, &[b"1"], 1), "it gave credit without a number"),
     ] {
         assert_eq!(alone(bytes).await.1, why);
