@@ -3,7 +3,7 @@
 use allos_host::Host;
 use allos_plugin_api::{ErrorKind, FinishReason};
 
-use crate::calls::{assert_neighbours_answer, chat, soon, stream};
+use crate::calls::{assert_neighbours_answer, chat, sixty_four, soon, stream};
 use crate::folder::PluginFolder;
 use crate::isolation::{Isolation, in_both_isolations};
 
@@ -71,8 +71,8 @@ async fn a_malformed_payload_is_an_error_wherever_it_comes(isolation: Isolation)
         soon(handle.context_window("any")).await.err(),
         soon(handle.models()).await.err(),
     ];
-    for error in errors {
-        let error = error.expect("it cannot be read");
+    let errors = errors.into_iter().map(|error| error.expect("it cannot be read"));
+    for error in errors.chain(sixty_four(&host, "malformed-payload", "any").await) {
         assert_eq!(*error.kind(), ErrorKind::MalformedReply, "{error}");
         assert!(error.message().contains("payload"), "{error}");
         assert_eq!(error.provider(), Some("malformed-payload"));
