@@ -21,6 +21,7 @@ in_both_isolations! {
     dropping_a_call_before_its_answer_closes_the_upstream_connection,
     a_timeout_closes_the_upstream_connection,
     an_upstream_that_breaks_off_or_is_not_there_is_unavailable,
+    a_plugin_may_bring_a_runtime_of_its_own,
     two_instances_of_one_plugin_never_mix_their_keys,
 }
 
@@ -175,16 +176,18 @@ async fn an_upstream_that_breaks_off_or_is_not_there_is_unavailable(isolation: I
     assert_neighbours_answer(&host).await;
 }
 
-#[tokio::test]
-async fn a_plugin_may_bring_a_runtime_of_its_own() {
+async fn a_plugin_may_bring_a_runtime_of_its_own(isolation: Isolation) {
     let upstream = Upstream::always(Reply::new(200, "text/plain", "fetched")).await;
     let folder = PluginFolder::with(&["echo", "own_runtime"]);
-    let toml = format!("[providers.own-runtime]\nbase_url = {:?}\n", upstream.url(""));
-    let host = folder.host(&toml).await;
+    let toml = format!(
+        "[worker]\nnetwork = true\n[providers.own-runtime]\nbase_url = {:?}\n",
+        upstream.url("")
+    );
+    let host = isolation.host(&folder, &toml).await;
     let answer = chat(&host, "own-runtime", "any").await.expect("it answers");
     assert!(answer.first_text().contains("fetched"), "{answer:?}");
     drop(host);
-    let host = folder.host(&toml).await;
+    let host = isolation.host(&folder, &toml).await;
     assert_neighbours_answer(&host).await;
 }
 

@@ -2,9 +2,12 @@
 //!
 //! Each fault costs the calls that its worker has, with the reason, and no neighbour anything.
 
+use std::path::{Path, PathBuf};
+
 use allos_host::{Host, InstanceState};
 use allos_plugin_api::{ErrorKind, ProviderError};
-use rustix::process::{Pid, Signal};
+use futures_util::future::join_all;
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::calls::{
@@ -16,7 +19,10 @@ use crate::health::{
     RECOVERS, TRIPS, assert_tripped, is_ready, is_tripped, status, until, until_gone, worker,
 };
 use crate::isolation::Isolation;
-use crate::process::{Gateway, run};
+use crate::process::{Gateway, run, serving};
+
+/// Trips soon, not for long, and only for what ends a worker, however slowly that is.
+const CRASHES: &str = "[containment]\nblocked_seconds = 60\nfaults = 3\npause_seconds = 0.2\n";
 
 async fn host(fixture: &str, toml: &str) -> (PluginFolder, Host) {
     let folder = PluginFolder::with(&["echo", fixture]);
@@ -38,7 +44,8 @@ fn assert_ended(error: &ProviderError, how: &str) {
 /// why. Then it takes calls again, in a new worker, and is tripped by the next fault.
 async fn assert_contained(fixture: &str, how: &str) {
     let name = &*fixture.replace('_', "-");
-    let (_folder, host) = host(fixture, RECOVERS).await;
+    let limits = format!("{CRASHES}[providers.{name}.worker]\nmemory_mb = 256\n");
+    let (_folder, host) = host(fixture, &limits).await;
     let first = worker(&host, name).expect("it runs");
     for error in sixty_four(&host, name, "any").await {
         assert_ended(&error, how);
@@ -93,6 +100,11 @@ async fn a_panic_while_panicking_ends_its_worker_alone() {
 }
 
 #[tokio::test]
+async fn memory_without_end_ends_its_worker_alone() {
+    assert_contained("allocates_without_end", "was killed by SIGABRT").await;
+}
+
+#[tokio::test]
 async fn garbage_in_every_descriptor_ends_its_worker_alone() {
     let how = "broke its protocol: it sent a frame of 4294967295 bytes, which is none";
     assert_contained("writes_to_all_descriptors", how).await;
@@ -100,7 +112,7 @@ async fn garbage_in_every_descriptor_ends_its_worker_alone() {
 
 #[tokio::test]
 async fn descriptors_that_are_all_closed_end_their_worker_alone() {
-    let (_folder, host) = host("closes_all_descriptors", TRIPS).await;
+    let (_folder, host) = host("closes_all_descriptors", CRASHES).await;
     let name = "closes-all-descriptors";
     let first = worker(&host, name).expect("it runs");
     for error in sixty_four(&host, name, "any").await {
@@ -168,12 +180,8 @@ async fn a_worker_that_is_stopped_is_stuck_and_is_ended() {
 async fn a_worker_that_handles_every_signal_ends_with_its_host_which_still_hears_its_own() {
     let folder = PluginFolder::with(&["echo", "installs_a_signal_handler"]);
     let gateway = Gateway::start(&folder, Isolation::Worker.toml()).await;
-    let (client, url) = (Client::new(), gateway.url("/v1/chat/completions"));
-    for model in ["installs-a-signal-handler/any", "echo/echo"] {
-        let messages = json!([{"role": "user", "content": "hello"}]);
-        let answer = client.post(&url, &json!({"model": model, "messages": messages})).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-    }
+    assert_eq!(ask(&gateway, "installs-a-signal-handler/any").await, "calm");
+    assert_eq!(ask(&gateway, "echo/echo").await, "hello");
     let workers = gateway.process.children();
     assert_eq!(workers.len(), 1, "echo is not in a worker");
     gateway.process.signal(Signal::TERM);
@@ -184,28 +192,104 @@ async fn a_worker_that_handles_every_signal_ends_with_its_host_which_still_hears
 }
 
 #[tokio::test]
-async fn what_a_plugin_forks_ends_with_its_worker() {
+async fn a_worker_cannot_copy_itself_to_live_on() {
     let (_folder, host) = host("forks_in_chat", TRIPS).await;
-    let first = worker(&host, "forks-in-chat").expect("it runs");
-    let answer = chat(&host, "forks-in-chat", "any").await.expect("an answer");
-    let copy = answer.first_text().parse().ok().and_then(Pid::from_raw);
-    assert_neighbours_answer(&host).await;
-    drop(host);
-    until_gone(first).await;
-    if let Some(copy) = copy {
-        until_gone(copy).await;
+    for model in ["any", "calm"] {
+        let answer = chat(&host, "forks-in-chat", model).await.expect("an answer");
+        let expected = if model == "calm" { "calm" } else { "permission denied" };
+        assert_eq!(answer.first_text(), expected);
     }
+    assert_eq!(status(&host, "forks-in-chat").faults, 0);
+    assert_neighbours_answer(&host).await;
+}
+
+#[tokio::test]
+async fn descriptors_that_leak_run_out_for_their_worker_alone() {
+    let toml = format!("{TRIPS}[providers.leaks-descriptors.worker]\nopen_files = 64\n");
+    let (_folder, host) = host("leaks_descriptors", &toml).await;
+    let name = "leaks-descriptors";
+    let first = worker(&host, name).expect("it runs");
+    let handle = host.provider(name).expect("it is registered");
+    let calls = (0..64).map(|_| handle.chat(request("any", "hello")));
+    for answer in Box::pin(beside_neighbours(&host, join_all(calls))).await {
+        let text = answer.expect("it says what came of it").first_text();
+        let (count, why) = text.split_once(" files are open: ").expect("a count");
+        assert!(count.parse::<usize>().is_ok_and(|count| count < 64), "{text}");
+        assert!(why.starts_with("Too many open files"), "{text}");
+    }
+    let answer = chat(&host, name, "calm").await.expect("it goes on without any");
+    assert_eq!(answer.first_text(), "calm");
+    assert_eq!((worker(&host, name), status(&host, name).faults), (Some(first), 0));
+    assert_neighbours_answer(&host).await;
+}
+
+#[tokio::test]
+async fn a_worker_changes_no_file_of_the_host_or_of_another_provider() {
+    let (folder, host) = host("writes_others_files", TRIPS).await;
+    let mut files = vec![folder.configure("# the operator's words")];
+    for place in [folder.plugins(), folder.cache()] {
+        collect(&place, &mut files);
+    }
+    let staged = files.iter().filter(|file| file.starts_with(folder.cache())).count();
+    assert!(staged >= 2, "the copies that are open are among them: {files:?}");
+    let read = |file| std::fs::read(file).expect("it is there");
+    let before: Vec<_> = files.iter().map(read).collect();
+    for file in &files {
+        let path = file.to_str().expect("a path in UTF-8");
+        let answer = chat(&host, "writes-others-files", path).await.expect("an answer");
+        let refused = "append: permission denied\nreplace: permission denied\n\
+                       remove: permission denied\n";
+        assert_eq!(answer.first_text(), refused, "{path}");
+        assert_neighbours_answer(&host).await;
+    }
+    let after: Vec<_> = files.iter().map(read).collect();
+    assert!(before == after, "a file was changed");
+}
+
+/// All files in a folder and in those below.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        match entry.path() {
+            below if below.is_dir() => collect(&below, files),
+            file => files.push(file),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_worker_finds_nothing_of_the_hosts_environment_but_what_it_is_granted() {
+    let folder = PluginFolder::with(&["echo", "reads_the_environment"]);
+    let granted = "[providers.reads-the-environment.worker]\nenv = [\"GRANTED\"]\n";
+    let config = folder.configure(&format!("{}{granted}", Isolation::Worker.toml()));
+    let mut command = serving(&folder, &config);
+    command.env("GRANTED", "for the worker").env("SECRET", "the host's alone");
+    let gateway = Gateway::start_command(command).await;
+    for (model, expected) in [
+        ("own", "GRANTED=for the worker"),
+        ("host", "refused: permission denied"),
+        ("all", "refused: permission denied"),
+    ] {
+        let text = ask(&gateway, &format!("reads-the-environment/{model}")).await;
+        assert!(text.contains(expected), "{model}: {text}");
+        assert!(!text.contains("the host's alone"), "{model}: {text}");
+        assert_eq!(ask(&gateway, "echo/echo").await, "hello");
+    }
+}
+
+/// Asks a gateway for an answer.
+async fn ask(gateway: &Gateway, model: &str) -> String {
+    let messages = json!([{"role": "user", "content": "hello"}]);
+    let body = json!({"model": model, "messages": messages});
+    let answer = Client::new().post(&gateway.url("/v1/chat/completions"), &body).await.json();
+    let text = answer["choices"][0]["message"]["content"].as_str();
+    text.unwrap_or_else(|| panic!("no answer but {answer}")).to_owned()
 }
 
 #[tokio::test]
 async fn a_flood_of_output_reaches_neither_stdout_nor_more_than_a_little_of_the_log() {
     let folder = PluginFolder::with(&["echo", "floods_its_output"]);
     let gateway = Gateway::start(&folder, Isolation::Worker.toml()).await;
-    let (client, url) = (Client::new(), gateway.url("/v1/chat/completions"));
-    let messages = json!([{"role": "user", "content": "hello"}]);
-    let body = json!({"model": "floods-its-output/any", "messages": messages});
-    let answer = client.post(&url, &body).await;
-    assert_eq!(answer.json()["choices"][0]["message"]["content"], "calm");
+    assert_eq!(ask(&gateway, "floods-its-output/any").await, "calm");
     let ended = tokio::task::spawn_blocking(move || {
         let log = gateway.process.lines_until(" more lines within a second");
         gateway.process.signal(Signal::TERM);
