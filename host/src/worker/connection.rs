@@ -14,12 +14,12 @@ use allos_plugin_api::boundary::payload::encode_error;
 use allos_plugin_api::{ErrorKind, ProviderError};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
-use tokio::net::unix::pipe;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
 use super::exchange::{Answer, Event, Exchange, Window};
 use super::frame::{self, Frame, Kind};
+use super::process::pipe;
 
 /// Why a connection ends whose other side closes it, in order or not.
 pub(super) const CLOSED: &str = "it closed its end";

@@ -2,17 +2,22 @@
 //!
 //! A host starts the [`program`] that it was given as a child ([`process`]), tells it what to do
 //! ([`start`]), and speaks with it over a pair of pipes: [`frame`]s, in [`exchange`]s, over a
-//! [`connection`]. The child's side is in [`child`], what it may do in [`confine`]; what the host does for it is in [`attendant`].
-//! A child that is asked for no provider only opens a file: that is how the loader probes one.
+//! [`connection`]. The child's side is in [`child`], what it may do in [`confine`], what the host does
+//! for it in [`attendant`]. A child that is asked for no provider only opens a file: that is how the
+//! loader probes one.
 
 mod attendant;
 mod calls;
+#[cfg(unix)]
 mod child;
 mod confine;
 mod connection;
+#[cfg(not(unix))]
+mod elsewhere;
 mod exchange;
 mod frame;
 mod operations;
+#[cfg(unix)]
 mod process;
 mod program;
 mod start;
@@ -20,6 +25,9 @@ mod stderr;
 mod supervisor;
 
 use std::process::ExitCode;
+
+#[cfg(not(unix))]
+use elsewhere::{self as child, self as process};
 
 pub(crate) use calls::{Worker, WorkerFrames};
 pub(crate) use confine::Confinement;

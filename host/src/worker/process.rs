@@ -12,7 +12,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::OnceLock;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::net::unix::pipe;
+pub(super) use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
