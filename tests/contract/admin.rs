@@ -79,7 +79,7 @@ fn read(library: &str) -> Vec<u8> {
 #[tokio::test]
 async fn the_overview_has_each_file_with_its_instances_and_the_instances_without_one() {
     let toml = "[providers.second]\nplugin = \"echo\"\nisolation = \"worker\"\n\
-                [providers.nowhere]\n[providers.openai]\napi_key = \"a-key-of-mine\"\n";
+                [providers.other]\nplugin = \"nowhere\"\n[providers.openai]\napi_key = \"a-key-of-mine\"\n";
     let operated = Operated::start(&["echo", "openai", "no_descriptor"], toml).await;
     let echo = operated.file("echo").await;
     let expected = json!({"name": "echo", "version": env!("CARGO_PKG_VERSION"), "abi_version": 1,
@@ -114,9 +114,9 @@ async fn the_overview_has_each_file_with_its_instances_and_the_instances_without
     assert!(refused["reason"].is_string() && refused["hint"].is_string(), "{refused}");
     assert_eq!(refused["instances"], json!([]));
     let overview = operated.overview().await;
-    let nowhere = &overview["instances"][0];
-    assert_eq!((&nowhere["name"], &nowhere["state"]), (&json!("nowhere"), &json!("failed")));
-    assert_eq!(nowhere["sha256"], Value::Null);
+    let other = &overview["instances"][0];
+    assert_eq!((&other["name"], &other["plugin"]), (&json!("other"), &json!("nowhere")));
+    assert_eq!((&other["state"], &other["sha256"]), (&json!("failed"), &Value::Null));
     assert!(!overview.to_string().contains("a-key-of-mine"));
 }
 

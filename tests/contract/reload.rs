@@ -16,6 +16,12 @@ use tokio::task::JoinSet;
 use crate::artifact;
 use crate::calls::{request, soon, stream};
 use crate::folder::{PluginFolder, file_name, set_mode};
+use crate::isolation::{Isolation, in_both_isolations};
+
+in_both_isolations! {
+    a_call_in_flight_ends_on_the_plugin_that_is_removed,
+    the_same_content_under_a_new_time_changes_nothing,
+}
 
 /// Only what the system tells of changes makes a host look.
 const EVENTS: &str = "[reload]\npoll_seconds = 3600\n";
@@ -163,10 +169,9 @@ async fn overwrite_again_and_again(isolation: &str) {
     assert!(calls >= 8, "there was load: {calls} calls");
 }
 
-#[tokio::test]
-async fn a_call_in_flight_ends_on_the_plugin_that_is_removed() {
+async fn a_call_in_flight_ends_on_the_plugin_that_is_removed(isolation: Isolation) {
     let folder = PluginFolder::with(&["echo", "waits_for_a_file"]);
-    let host = folder.host("").await;
+    let host = isolation.host(&folder, "").await;
     let file = folder.path().join("go on");
     let provider = host.provider("waits-for-a-file").expect("it is registered");
     let mut stream = provider.stream_chat(request(&file.to_string_lossy(), "the end"));
@@ -214,10 +219,9 @@ async fn a_replacement_that_is_not_whole_is_refused_until_it_is_and_the_old_one_
     assert_eq!(says(&host, "echo").await, Ok("calm".to_owned()));
 }
 
-#[tokio::test]
-async fn the_same_content_under_a_new_time_changes_nothing() {
+async fn the_same_content_under_a_new_time_changes_nothing(isolation: Isolation) {
     let folder = PluginFolder::with(&["echo", "panic_in_chat"]);
-    let host = folder.host("").await;
+    let host = isolation.host(&folder, "").await;
     let panics = || host.provider("panic-in-chat").expect("it is registered");
     panics().chat(request("panic", "hello")).await.expect_err("it panics");
     let before = panics().status();

@@ -40,6 +40,7 @@ fn the_example_states_the_defaults() {
     assert_eq!(config.trust.allow_writable, trust.allow_writable);
     assert_eq!(config.trust.allow_downgrade, trust.allow_downgrade);
     assert_eq!(config.containment, ContainmentConfig::default());
+    assert_eq!(config.reload, ReloadConfig::default());
     let (worker, default) = (&config.worker, WorkerConfig::default());
     assert_eq!(worker.memory(), default.memory());
     assert_eq!(worker.open_files(), default.open_files());
@@ -117,6 +118,8 @@ fn a_value_of_the_wrong_type_is_an_error_with_its_place() {
         ("[worker]\nenv = ['A=b']", ":2:7: "),
         ("[worker]\nread = ['']", ":2:8: "),
         ("[providers.x.worker]\nnetwork = 'yes'", ":2:11: "),
+        ("[reload]\nwatch = \"now\"", ":2:9: "),
+        ("[reload]\npoll_seconds = 0", ":2:16: "),
         ("[providers.x]\nbase_url = 'api.example.com'", ":2:12: "),
         ("[providers.x]\nheaders = { 'a b' = '1' }", ":2:13: "),
         ("[providers.x]\noptions = { a = nan }", ":2:11: "),

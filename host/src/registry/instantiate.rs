@@ -88,7 +88,8 @@ pub(crate) async fn instantiate(parts: Instantiation<'_>) -> ProviderHandle {
         passthrough: parts.config.passthrough,
     };
     let descriptor = parts.plugin.map(|(plugin, _)| plugin.descriptor.clone());
-    let plugin = descriptor.as_ref().map_or(parts.name, |it| &it.name).to_owned();
+    let named = parts.config.plugin.as_ref().map_or(parts.name, |plugin| plugin.as_str());
+    let plugin = descriptor.as_ref().map_or(named, |it| &it.name).to_owned();
     match make(&parts, &settings).await {
         Ok(handle) => handle,
         Err(Unusable(state)) => {
