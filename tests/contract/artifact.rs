@@ -19,13 +19,18 @@ pub(crate) fn library(name: &str) -> PathBuf {
 
 /// The content of a plugin or a fixture that states another version of itself.
 pub(crate) fn of_version(name: &str, version: &str) -> Vec<u8> {
-    let mut content = std::fs::read(library(name)).expect("the library is built");
-    let stated = |version: &str| format!("\"plugin_version\":\"{version}\"").into_bytes();
-    let (before, after) = (stated(env!("CARGO_PKG_VERSION")), stated(version));
-    assert_eq!(before.len(), after.len(), "a version of the same length");
+    stating(name, "plugin_version", [env!("CARGO_PKG_VERSION"), version])
+}
+
+/// The content of a library that states something else of itself, in as many letters.
+pub(crate) fn stating(library: &str, what: &str, before_and_after: [&str; 2]) -> Vec<u8> {
+    let mut content = std::fs::read(self::library(library)).expect("the library is built");
+    let [before, after] =
+        before_and_after.map(|value| format!("\"{what}\":\"{value}\"").into_bytes());
+    assert_eq!(before.len(), after.len(), "as many letters");
     let is_stated = |at: &usize| content[*at..].starts_with(&before);
     let places: Vec<usize> = (0..content.len()).filter(is_stated).collect();
-    assert!(!places.is_empty(), "the version is found");
+    assert!(!places.is_empty(), "what it states is found");
     for at in places {
         content[at..at + after.len()].copy_from_slice(&after);
     }
