@@ -7,7 +7,7 @@ use std::time::Duration;
 use allos_host::Host;
 use serde_json::Value;
 
-use crate::calls::{assert_neighbours_answer, soon};
+use crate::calls::{assert_neighbours_answer, chat, soon};
 use crate::folder::{PluginFolder, file_name};
 use crate::process::{Said, run};
 
@@ -135,7 +135,33 @@ async fn a_constructor_that_hangs_is_ended_at_the_deadline() {
 #[tokio::test]
 async fn what_a_constructor_forks_is_ended_with_it_and_holds_nothing_up() {
     let reason = "exited with status 0 while opening";
-    assert_ends("forks_in_constructor", reason, "tell its author").await;
+    assert_ends("forks_and_exits", reason, "tell its author").await;
+}
+
+#[tokio::test]
+async fn a_process_that_a_constructor_starts_is_the_reason_where_it_can_start_one() {
+    let folder = folder(&["echo", "forks_in_constructor"]);
+    let host = folder.host("").await;
+    let reason = "quarantined at probe: it started another process while it was opened (hint: ";
+    assert!(refusal(&host).contains(reason), "{}", refusal(&host));
+    assert_neighbours_answer(&host).await;
+    assert_nothing_is_left(&folder).await;
+
+    // A worker cannot; and what was found out counts for where the plugin was to run.
+    let host = folder.host(IN_WORKERS).await;
+    let answer = chat(&host, "forks-in-constructor", "calm").await.expect("it answers");
+    assert_eq!(answer.first_text(), "calm");
+}
+
+#[tokio::test]
+async fn a_replacement_that_ends_its_process_leaves_the_old_one_serving() {
+    let folder = folder(&["echo"]);
+    let host = folder.host("").await;
+    folder.add_as("crashes_in_constructor", &file_name("echo"));
+    host.reload(None).await;
+    let reason = "quarantined at probe: killed by SIGSEGV while opening";
+    assert!(refusal(&host).contains(reason), "{}", refusal(&host));
+    assert_neighbours_answer(&host).await;
 }
 
 #[tokio::test]
@@ -150,7 +176,7 @@ async fn many_are_tried_side_by_side_and_the_sound_ones_answer() {
         "aborts_in_constructor",
         "crashes_in_constructor",
         "exits_in_constructor",
-        "forks_in_constructor",
+        "forks_and_exits",
         "hangs_in_constructor",
         "panic_in_entry",
     ];

@@ -63,7 +63,10 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure>
 
 /// A loader that only looks.
 pub(super) fn loader_of(config: &Config) -> Loader {
-    Loader::new(config.plugin_dirs.clone(), config.cache_dir.clone()).trust(config.trust.clone())
+    let judge = config.clone();
+    Loader::new(config.plugin_dirs.clone(), config.cache_dir.clone())
+        .trust(config.trust.clone())
+        .opening(move |plugin| judge.runs(plugin, Isolation::InProcess))
 }
 
 /// What the files in the plugin folders tell. What is about no single file is said on stderr.

@@ -38,6 +38,8 @@ pub(super) struct Probe {
 struct Unknown {
     copy: PathBuf,
     descriptor: Arc<Descriptor>,
+    /// Whether it may do what it may where it will run: in this process.
+    as_host: bool,
 }
 
 /// The second part of the stage: tries every content among these files that is not known, once.
@@ -48,7 +50,8 @@ pub(super) async fn probe(files: &mut [Admission], session: &mut Session<'_>) {
         if let (Some(hash), Some(copy), Some(descriptor)) =
             (file.hash, file.staged.clone(), file.descriptor.clone())
         {
-            unknown.insert(hash, Unknown { copy, descriptor });
+            let as_host = (session.loader.runs_here)(&descriptor);
+            unknown.insert(hash, Unknown { copy, descriptor, as_host });
         }
     }
     let trying = unknown
@@ -82,7 +85,7 @@ fn apply(
 ) -> Result<(), Reason> {
     let Some(outcome) = file.hash.and_then(|hash| outcomes.get(&hash)) else { return Ok(()) };
     let outcome = outcome.as_ref().map_err(Clone::clone)?;
-    let verdict = Verdict::new(file, outcome.clone())?;
+    let verdict = Verdict::new(file, outcome.clone(), session)?;
     if let Err(error) = verdict.keep(session.cache_dir()) {
         session.warn(format!(
             "what was found out about plugins cannot be kept in the cache, so they are tried again \
@@ -100,9 +103,10 @@ impl Probe {
     /// What becomes of a process that opens a content. That there can be no process is no fault of
     /// the content, and is not kept.
     async fn outcome(&self, content: &Unknown) -> Result<Outcome, Reason> {
-        let Unknown { copy, descriptor } = content;
-        let start = Start::probe(copy.clone(), Descriptor::clone(descriptor))
-            .confined(Confinement::new(&self.worker));
+        let Unknown { copy, descriptor, as_host } = content;
+        let confinement = Confinement::new(&self.worker);
+        let confinement = if *as_host { confinement.only_limited() } else { confinement };
+        let start = Start::probe(copy.clone(), Descriptor::clone(descriptor)).confined(confinement);
         let environment = self.worker.environment();
         let started = Child::start(&self.program, environment, &start, ()).await;
         let (mut child, stderr) = started.map_err(|error| self.impossible(error))?;

@@ -1,7 +1,7 @@
 //! What became of a content when it was first opened: kept, so that each is tried once.
 //!
 //! A verdict is a small file named by the content's hash. It counts for the version of the host
-//! that has tried the content; one that is damaged is no verdict.
+//! that has tried the content, and for where the plugin was to run; one that is damaged is none.
 
 use std::fmt;
 use std::fs::File;
@@ -9,11 +9,13 @@ use std::io::{Error, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use allos_plugin_api::Descriptor;
 use serde::{Deserialize, Serialize};
 
 use super::admission::{Admission, Session, found};
 use super::cache;
 use super::candidate::{ContentHash, Reason};
+use crate::config::Isolation;
 use crate::io_reason::io_reason;
 
 /// The folder of the verdicts, within the cache.
@@ -30,6 +32,8 @@ pub struct Verdict {
     sha256: ContentHash,
     /// The version of the host that has tried it.
     host: String,
+    /// Where the plugin was to run, by which it was confined.
+    isolation: String,
     /// What the plugin states, and the file that it was in then: for people.
     name: String,
     version: String,
@@ -73,12 +77,17 @@ impl Outcome {
 
 impl Verdict {
     /// What has just been found out about a file.
-    pub(super) fn new(admission: &Admission, outcome: Outcome) -> Result<Self, Reason> {
+    pub(super) fn new(
+        admission: &Admission,
+        outcome: Outcome,
+        session: &Session,
+    ) -> Result<Self, Reason> {
         let descriptor = found(admission.descriptor.as_deref())?;
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
             sha256: found(admission.hash)?,
             host: HOST.to_owned(),
+            isolation: isolation_of(descriptor, session).to_owned(),
             name: descriptor.name.clone(),
             version: descriptor.plugin_version.clone(),
             file: admission.file_name(),
@@ -118,7 +127,7 @@ pub(super) fn recall(admission: &mut Admission, session: &mut Session) -> Result
     // Nothing is believed that another user could have written.
     let Ok(folder) = cache::folder(session.cache_dir(), VERDICTS) else { return Ok(()) };
     let place = folder.join(file_of(found(admission.hash)?));
-    let Some(verdict) = read(&place).filter(|it| it.host == HOST) else { return Ok(()) };
+    let Some(verdict) = valid(&place, admission, session)? else { return Ok(()) };
     cache::mark_used(&place);
     match &verdict.outcome {
         Outcome::Passed => admission.probed = true,
@@ -132,7 +141,7 @@ pub(super) fn recall(admission: &mut Admission, session: &mut Session) -> Result
 pub(super) fn show(admission: &mut Admission, session: &mut Session) -> Result<(), Reason> {
     let hash = found(admission.hash)?;
     let place = session.cache_dir().join(VERDICTS).join(file_of(hash));
-    let Some(verdict) = read(&place).filter(|it| it.host == HOST) else { return Ok(()) };
+    let Some(verdict) = valid(&place, admission, session)? else { return Ok(()) };
     let Some(refusal) = verdict.outcome.refusal(&verdict.name) else { return Ok(()) };
     Err(match verdict.outcome {
         Outcome::Refused { hint, .. } => {
@@ -141,6 +150,22 @@ pub(super) fn show(admission: &mut Admission, session: &mut Session) -> Result<(
         }
         _ => refusal,
     })
+}
+
+/// What counts for this host and the isolation that is configured.
+fn valid(
+    place: &Path,
+    admission: &Admission,
+    session: &Session,
+) -> Result<Option<Verdict>, Reason> {
+    let isolation = isolation_of(found(admission.descriptor.as_deref())?, session);
+    Ok(read(place).filter(|it| it.host == HOST && it.isolation == isolation))
+}
+
+/// A plugin of which one instance runs in this process is opened in it.
+fn isolation_of(plugin: &Descriptor, session: &Session) -> &'static str {
+    let runs_here = (session.loader.runs_here)(plugin);
+    if runs_here { Isolation::InProcess.as_str() } else { Isolation::Worker.as_str() }
 }
 
 /// Drops the verdicts that are meant, and tells which they were.
@@ -197,6 +222,7 @@ mod tests {
         Verdict {
             sha256: ContentHash::of(content),
             host: HOST.to_owned(),
+            isolation: Isolation::Worker.as_str().to_owned(),
             name: name.to_owned(),
             version: "1.0.0".to_owned(),
             file: format!("lib{name}.so"),

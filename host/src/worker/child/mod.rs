@@ -15,6 +15,8 @@ use allos_plugin_abi::PluginRef;
 use allos_plugin_api::boundary::payload::{decode, encode};
 use allos_plugin_api::{ProviderConfig, ProviderError};
 use bytes::BytesMut;
+use rustix::io::Errno;
+use rustix::process::{WaitOptions, wait};
 use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 use tokio::net::unix::pipe;
 
@@ -62,7 +64,18 @@ fn open(start: &Start) -> Result<(PluginRef, Opened), Refused> {
         let (reason, hint) = (refusal.reason().to_owned(), refusal.hint().map(str::to_owned));
         Refused::Plugin { reason, hint }
     })?;
+    if has_children() {
+        return Err(Refused::Plugin {
+            reason: "it started another process while it was opened".to_owned(),
+            hint: Some("start processes when a provider is made, or not at all".to_owned()),
+        });
+    }
     Ok((module, Opened { unconfined }))
+}
+
+/// Whether this process has started others, which it never does by itself.
+fn has_children() -> bool {
+    wait(WaitOptions::NOHANG).err() != Some(Errno::CHILD)
 }
 
 /// Makes the provider, and answers what the host asks of it until the host is gone.

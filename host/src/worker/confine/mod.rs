@@ -35,6 +35,8 @@ pub(crate) struct Confinement {
     write: Vec<PathBuf>,
     /// Whether it may make connections itself.
     network: bool,
+    /// Whether it may do for the rest whatever the host may.
+    as_host: bool,
 }
 
 impl Confinement {
@@ -47,7 +49,13 @@ impl Confinement {
             read: config.read.clone().unwrap_or_default(),
             write: config.write.clone().unwrap_or_default(),
             network: config.network.unwrap_or_default(),
+            as_host: false,
         }
+    }
+
+    /// Only the limits, for a plugin that is to be tried as it will run: in the host.
+    pub(crate) fn only_limited(self) -> Self {
+        Self { as_host: true, ..self }
     }
 }
 
@@ -64,6 +72,9 @@ pub(crate) fn confine(confinement: &Confinement, copy: &Path) -> Vec<String> {
     let mut missing = Vec::new();
     #[cfg(unix)]
     missing.extend(limits::apply(confinement));
+    if confinement.as_host {
+        return missing;
+    }
     #[cfg(target_os = "linux")]
     {
         missing.extend(files::apply(confinement, copy));
