@@ -89,10 +89,11 @@ fn loader(config: &Config, means: &Means) -> Loader {
         .trust(config.trust.clone())
         .opening(move |plugin| judge.runs(plugin, Isolation::InProcess));
     match &means.worker_program {
-        Some(program) => {
+        // Where no worker can be started, nothing can be tried in one.
+        Some(program) if cfg!(unix) => {
             loader.probing(program.clone(), config.worker.clone(), config.containment.probe)
         }
-        None => loader,
+        _ => loader,
     }
 }
 
