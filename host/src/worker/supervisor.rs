@@ -158,11 +158,12 @@ impl Supervisor {
             tracing::info!("{instance}: takes calls again");
         }
         self.health.worker_started(child.process.id());
+        let sent = child.connection.sent();
         self.view.send_modify(|view| view.link = Link::Up(child.connection.clone()));
         let connection = child.connection.clone();
         let ended = tokio::select! {
             how = child.end() => Some(how),
-            () = self.listen(&connection) => None,
+            () = self.listen(&connection, sent) => None,
         };
         if let Some(how) = ended {
             self.fault(&how);
@@ -204,10 +205,10 @@ impl Supervisor {
     }
 
     /// Asks the worker whether its thread is free, while it has calls and once after them: a drop
-    /// may block, too. Returns when the instance is tripped.
-    async fn listen(&self, connection: &Connection) {
+    /// may block, too. So many frames were `sent` before the first of them. Returns when the instance
+    /// is tripped.
+    async fn listen(&self, connection: &Connection, mut sent: u64) {
         let health = &self.health;
-        let mut sent = connection.sent();
         while health.refusal().is_none() {
             tokio::select! {
                 () = health.work() => {}
@@ -216,6 +217,8 @@ impl Supervisor {
             if connection.opened() == 0 && connection.sent() == sent {
                 continue;
             }
+            // What is sent beside this frame may come after it, and is asked about once more.
+            sent = connection.sent() + 1;
             let Ok(mut ping) = connection.open(PING, &[]) else {
                 return std::future::pending().await;
             };
@@ -227,7 +230,6 @@ impl Supervisor {
                 }
             }
             blocking.ended(health, Instant::now());
-            sent = connection.sent();
         }
     }
 }
