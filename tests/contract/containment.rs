@@ -15,7 +15,8 @@ use crate::calls::{
 use crate::client::Client;
 use crate::folder::PluginFolder;
 use crate::health::{
-    RECOVERS, TRIPS, assert_tripped, is_ready, is_tripped, status, until, until_gone, worker,
+    BLOCKS_RECOVER, BLOCKS_TRIP, RECOVERS, TRIPS, assert_tripped, is_ready, is_tripped, status,
+    until, until_gone, worker,
 };
 use crate::isolation::{Isolation, in_both_isolations};
 use crate::process::Gateway;
@@ -140,7 +141,7 @@ async fn instances_of_one_plugin_are_tripped_each_for_itself(isolation: Isolatio
 async fn polls_that_block_trip_the_instance_and_free_those_who_wait(isolation: Isolation) {
     for fixture in ["spins_in_a_poll", "sleeps_in_a_poll", "deadlocks", "poll_never_returns"] {
         let name = &*fixture.replace('_', "-");
-        let toml = format!("{TRIPS}[providers.release]\nplugin = {name:?}\n");
+        let toml = format!("{BLOCKS_TRIP}[providers.release]\nplugin = {name:?}\n");
         let (_folder, host) = host(isolation, fixture, &toml).await;
         for error in sixty_four(&host, name, "any").await {
             assert_tripped(&error, &["3 times in a row", "its code has blocked its thread for 0."]);
@@ -158,7 +159,7 @@ async fn polls_that_block_trip_the_instance_and_free_those_who_wait(isolation: I
 
 #[tokio::test]
 async fn a_stuck_instance_recovers_on_a_new_thread_but_not_on_ever_more_of_them() {
-    let toml = format!("{RECOVERS}[providers.release]\nplugin = \"sleeps-in-a-poll\"\n");
+    let toml = format!("{BLOCKS_RECOVER}[providers.release]\nplugin = \"sleeps-in-a-poll\"\n");
     let (_folder, host) = host(Isolation::InProcess, "sleeps_in_a_poll", &toml).await;
     let name = "sleeps-in-a-poll";
     let errors = sixty_four(&host, name, "any").await;
@@ -187,7 +188,7 @@ async fn a_stuck_instance_recovers_on_a_new_thread_but_not_on_ever_more_of_them(
 async fn a_stuck_worker_is_ended_and_a_new_one_takes_calls() {
     for fixture in ["spins_in_a_poll", "sleeps_in_a_poll", "deadlocks"] {
         let name = &*fixture.replace('_', "-");
-        let (_folder, host) = host(Isolation::Worker, fixture, RECOVERS).await;
+        let (_folder, host) = host(Isolation::Worker, fixture, BLOCKS_RECOVER).await;
         for restarts in 1..=2 {
             let stuck = worker(&host, name).expect("it runs");
             for error in sixty_four(&host, name, "any").await {
@@ -204,7 +205,7 @@ async fn a_stuck_worker_is_ended_and_a_new_one_takes_calls() {
 
 async fn a_block_is_reported_while_it_lasts(isolation: Isolation) {
     let folder = PluginFolder::with(&["echo", "poll_never_returns"]);
-    let toml = format!("{}{TRIPS}[gateway]\nshutdown_seconds = 0\n", isolation.toml());
+    let toml = format!("{}{BLOCKS_TRIP}[gateway]\nshutdown_seconds = 0\n", isolation.toml());
     let gateway = Gateway::start(&folder, &toml).await;
     let (client, url) = (Client::new(), gateway.url("/v1/chat/completions"));
     let stuck = tokio::spawn(async move {
@@ -228,7 +229,7 @@ async fn a_block_is_reported_while_it_lasts(isolation: Isolation) {
 }
 
 async fn drops_that_block_are_seen_and_waited_for_by_nobody(isolation: Isolation) {
-    let (_folder, host) = host(isolation, "blocks_in_a_drop", TRIPS).await;
+    let (_folder, host) = host(isolation, "blocks_in_a_drop", BLOCKS_TRIP).await;
     drop_sixty_four(&host, "blocks-in-a-drop").await;
     until(&host, "blocks-in-a-drop", is_tripped).await;
     let error = chat(&host, "blocks-in-a-drop", "calm").await.expect_err("it is tripped");
@@ -237,11 +238,11 @@ async fn drops_that_block_are_seen_and_waited_for_by_nobody(isolation: Isolation
 }
 
 async fn a_provider_whose_drop_blocks_delays_nobody(isolation: Isolation) {
-    let (folder, host) = host(isolation, "blocks_in_a_drop", TRIPS).await;
+    let (folder, host) = host(isolation, "blocks_in_a_drop", BLOCKS_TRIP).await;
     let answer = chat(&host, "blocks-in-a-drop", "calm").await.expect("it answers");
     assert_eq!(answer.first_text(), "calm");
     soon(async { drop(host) }).await;
-    let host = isolation.host(&folder, TRIPS).await;
+    let host = isolation.host(&folder, BLOCKS_TRIP).await;
     chat(&host, "blocks-in-a-drop", "calm").await.expect("the next one answers");
     assert_neighbours_answer(&host).await;
 }

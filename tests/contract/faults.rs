@@ -16,13 +16,11 @@ use crate::calls::{
 use crate::client::Client;
 use crate::folder::PluginFolder;
 use crate::health::{
-    RECOVERS, TRIPS, assert_tripped, is_ready, is_tripped, status, until, until_gone, worker,
+    BLOCKS_RECOVER, RECOVERS, TRIPS, assert_tripped, is_ready, is_tripped, status, until,
+    until_gone, worker,
 };
 use crate::isolation::Isolation;
 use crate::process::{Gateway, run, serving};
-
-/// Trips soon, not for long, and only for what ends a worker, however slowly that is.
-const CRASHES: &str = "[containment]\nblocked_seconds = 60\nfaults = 3\npause_seconds = 0.2\n";
 
 async fn host(fixture: &str, toml: &str) -> (PluginFolder, Host) {
     let folder = PluginFolder::with(&["echo", fixture]);
@@ -44,7 +42,7 @@ fn assert_ended(error: &ProviderError, how: &str) {
 /// why. Then it takes calls again, in a new worker, and is tripped by the next fault.
 async fn assert_contained(fixture: &str, how: &str) {
     let name = &*fixture.replace('_', "-");
-    let limits = format!("{CRASHES}[providers.{name}.worker]\nmemory_mb = 256\n");
+    let limits = format!("{RECOVERS}[providers.{name}.worker]\nmemory_mb = 256\n");
     let (_folder, host) = host(fixture, &limits).await;
     let first = worker(&host, name).expect("it runs");
     for error in sixty_four(&host, name, "any").await {
@@ -112,7 +110,7 @@ async fn garbage_in_every_descriptor_ends_its_worker_alone() {
 
 #[tokio::test]
 async fn descriptors_that_are_all_closed_end_their_worker_alone() {
-    let (_folder, host) = host("closes_all_descriptors", CRASHES).await;
+    let (_folder, host) = host("closes_all_descriptors", RECOVERS).await;
     let name = "closes-all-descriptors";
     let first = worker(&host, name).expect("it runs");
     for error in sixty_four(&host, name, "any").await {
@@ -165,7 +163,7 @@ async fn a_call_beside_a_crash_is_answered_or_hears_of_it() {
 
 #[tokio::test]
 async fn a_worker_that_is_stopped_is_stuck_and_is_ended() {
-    let (_folder, host) = host("installs_a_signal_handler", RECOVERS).await;
+    let (_folder, host) = host("installs_a_signal_handler", BLOCKS_RECOVER).await;
     let name = "installs-a-signal-handler";
     let stopped = worker(&host, name).expect("it runs");
     for error in sixty_four(&host, name, "stop").await {

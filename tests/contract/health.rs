@@ -10,12 +10,20 @@ use rustix::process::Pid;
 
 use crate::calls::{assert_neighbours_answer, soon};
 
-/// Trips soon, and for longer than any test.
+/// Trips soon, and for longer than any test; not for a block, since a machine that is busy seems to.
 pub(crate) const TRIPS: &str =
+    "[containment]\nblocked_seconds = 60\nfaults = 3\npause_seconds = 600\n";
+
+/// Trips as soon, and not for long.
+pub(crate) const RECOVERS: &str =
+    "[containment]\nblocked_seconds = 60\nfaults = 3\npause_seconds = 0.2\n";
+
+/// Trips for a block, and for longer than any test.
+pub(crate) const BLOCKS_TRIP: &str =
     "[containment]\nblocked_seconds = 0.2\nfaults = 3\npause_seconds = 600\nstuck_threads = 1\n";
 
-/// Trips soon, and not for long.
-pub(crate) const RECOVERS: &str =
+/// Trips for a block, and not for long.
+pub(crate) const BLOCKS_RECOVER: &str =
     "[containment]\nblocked_seconds = 0.2\nfaults = 3\npause_seconds = 0.2\nstuck_threads = 1\n";
 
 /// The state and the counts of an instance.
