@@ -76,10 +76,11 @@ fn from_buffer<T: DeserializeOwned, E: Error>(
     rmp_serde::from_slice(&payload).map_err(E::custom)
 }
 
+/// Of two tags the first counts: a value must not be written as another than it was read as.
 fn with_tag(tag: &str, fields: Map<String, Value>) -> Map<String, Value> {
     let mut raw = Map::new();
     raw.insert(TAG.to_owned(), tag.into());
-    raw.extend(fields);
+    raw.extend(fields.into_iter().filter(|(key, _)| key != TAG));
     raw
 }
 

@@ -52,6 +52,17 @@ fn an_unknown_variant_whose_tag_comes_last_is_kept_as_well() {
 }
 
 #[test]
+fn of_two_tags_the_first_counts() {
+    for part in [
+        r#"{"type": "smell", "type": "tool_call", "notes": []}"#,
+        r#"{"notes": [], "type": "smell", "type": "tool_call"}"#,
+    ] {
+        let part: Part = serde_json::from_str(part).unwrap();
+        assert_eq!(written(&part), json!({"type": "smell", "notes": []}));
+    }
+}
+
+#[test]
 fn a_field_that_an_older_version_does_not_write_takes_its_default() {
     let response: ProviderResponse = from_other_version(&json!({
         "choices": [{

@@ -161,9 +161,12 @@ impl Connection {
         lock(&self.0.opened).remove(&id).is_some()
     }
 
-    /// Forgets an exchange that the other side has opened; whether it still wants the answer.
-    pub(super) fn forget_answering(&self, id: u32) -> bool {
-        lock(&self.0.answering).remove(&id).is_some()
+    /// Forgets an exchange that the other side has opened, known by its window; whether it still
+    /// wants the answer. It may have given it up, and opened another of the same number.
+    pub(super) fn forget_answering(&self, id: u32, window: &Arc<Window>) -> bool {
+        let mut answering = lock(&self.0.answering);
+        let is_it = answering.get(&id).is_some_and(|it| Arc::ptr_eq(&it.window, window));
+        is_it && answering.remove(&id).is_some()
     }
 
     async fn read(&self, mut from: pipe::Receiver, attend: &impl Attend) -> String {

@@ -163,7 +163,7 @@ impl Answer {
     }
 
     fn finish(&self, kind: Kind, parts: &[&[u8]]) {
-        if self.connection.forget_answering(self.id) {
+        if self.connection.forget_answering(self.id, &self.window) {
             self.connection.send(kind, self.id, parts);
         }
     }

@@ -183,3 +183,20 @@ async fn what_is_no_frame_or_without_credit_ends_the_connection() {
         assert_eq!(alone(bytes).await.1, why);
     }
 }
+
+#[tokio::test]
+async fn an_exchange_that_is_opened_anew_is_not_forgotten_with_the_one_before() {
+    let Pair { near, far: _far, told: _told, sent } = pair();
+    let open = || near.send(Kind::Open, 9, &[b"count\0item"]);
+    open();
+    near.send(Kind::Cancel, 9, &[]);
+    open();
+    // The second one runs, and it can still be given up.
+    while !(1_000_001..2_000_000).contains(&sent.load(Ordering::Relaxed)) {
+        tokio::task::yield_now().await;
+    }
+    near.send(Kind::Cancel, 9, &[]);
+    while sent.load(Ordering::Relaxed) < 2_000_000 {
+        tokio::task::yield_now().await;
+    }
+}
