@@ -6,6 +6,7 @@
 //! for a task that writes when there is room.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -233,9 +234,11 @@ impl Connection {
         let asked = {
             let mut answering = lock(&self.0.answering);
             let new = Answering { window: window.clone(), bytes, task: None };
-            if answering.insert(exchange, new).is_some() {
+            // The first stays listed, so that it is stopped with the connection.
+            let Entry::Vacant(place) = answering.entry(exchange) else {
                 return Err("it opened an exchange twice");
-            }
+            };
+            place.insert(new);
             Limit {
                 exchanges: answering.len(),
                 bytes: answering.values().map(|asked| asked.bytes).sum(),

@@ -200,3 +200,14 @@ async fn an_exchange_that_is_opened_anew_is_not_forgotten_with_the_one_before() 
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn an_exchange_that_is_opened_twice_is_stopped_with_its_connection() {
+    let Pair { near, far: _far, told: _told, sent } = pair();
+    for _ in 0..2 {
+        near.send(Kind::Open, 9, &[b"count\0item"]);
+    }
+    while sent.load(Ordering::Relaxed) < 1_000_000 {
+        tokio::task::yield_now().await;
+    }
+}
