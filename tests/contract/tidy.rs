@@ -11,7 +11,7 @@ struct Source {
     text: String,
 }
 
-const FOLDERS: [&str; 6] = ["host", "plugin-api", "plugins", "tests", "xtask", "docs"];
+const FOLDERS: [&str; 7] = ["host", "plugin-api", "plugins", "tests", "xtask", "docs", "fuzz"];
 const MAX_LINES: usize = 499;
 
 /// The files of these folders, and of the top itself, that end like this.

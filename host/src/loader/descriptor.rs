@@ -58,7 +58,7 @@ fn read(path: &Path) -> Result<(Vec<u8>, Metadata), Reason> {
     Ok((content, facts))
 }
 
-fn descriptor_of(content: &[u8]) -> Result<Descriptor, Reason> {
+pub(super) fn descriptor_of(content: &[u8]) -> Result<Descriptor, Reason> {
     let file = parse(content)?;
     target::check_header(&file)?;
     check_complete(&file, content)?;

@@ -12,6 +12,8 @@ mod cache;
 mod candidate;
 mod descriptor;
 mod elf;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod libraries;
 mod loaded;
 mod open;

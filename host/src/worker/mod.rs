@@ -16,6 +16,8 @@ mod connection;
 mod elsewhere;
 mod exchange;
 mod frame;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod operations;
 #[cfg(unix)]
 mod process;
