@@ -23,6 +23,11 @@ use crate::worker::{Child, Confinement, NotStarted, Refused, Start, WorkerProgra
 /// How long a program may take to say that it is a worker, which it does first of all.
 const READY: Duration = Duration::from_secs(30);
 
+/// Ends that may come from outside, where a service is stopped or memory is short. No content is
+/// refused for good because of them.
+const FROM_OUTSIDE: [&str; 4] =
+    ["killed by SIGTERM", "killed by SIGINT", "killed by SIGHUP", "killed by SIGKILL"];
+
 /// How contents are tried.
 #[derive(Debug, Clone)]
 pub(super) struct Probe {
@@ -135,10 +140,7 @@ impl Probe {
             Err(NotStarted::Refused(Refused::Plugin { reason, hint })) => {
                 Ok(Outcome::Refused { reason, hint })
             }
-            Err(NotStarted::Ended(how)) => {
-                let how = how.strip_prefix("was ").unwrap_or(&how);
-                Ok(Outcome::Ended { reason: format!("{how} while opening"), hint: None })
-            }
+            Err(NotStarted::Ended(how)) => Ok(ended(&how)),
             Err(error) => Err(self.impossible(error)),
         }
     }
@@ -154,5 +156,29 @@ impl Probe {
         };
         Reason::new(format!("it cannot be tried in a process of its own: {why}"))
             .hint("see that the worker program is there, can be run and is of this version")
+    }
+}
+
+/// What the end of its process says of a content.
+fn ended(how: &str) -> Outcome {
+    let how = how.strip_prefix("was ").unwrap_or(how);
+    let (reason, hint) = (format!("{how} while opening"), None);
+    if FROM_OUTSIDE.contains(&how) {
+        Outcome::Refused { reason, hint }
+    } else {
+        Outcome::Ended { reason, hint }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_that_may_come_from_outside_is_not_for_good() {
+        let reason = "killed by SIGTERM while opening".to_owned();
+        assert_eq!(ended("was killed by SIGTERM"), Outcome::Refused { reason, hint: None });
+        let reason = "killed by SIGSEGV while opening".to_owned();
+        assert_eq!(ended("was killed by SIGSEGV"), Outcome::Ended { reason, hint: None });
     }
 }

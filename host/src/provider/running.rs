@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use allos_plugin_abi::Outcome;
 use allos_plugin_abi::abi_stable::std_types::RResult;
-use allos_plugin_api::boundary::payload::{decode, decode_error, encode};
+use allos_plugin_abi::{Outcome, Payload};
+use allos_plugin_api::boundary::payload::{MAX_PAYLOAD, decode, decode_error, encode};
 use allos_plugin_api::{ErrorKind, ProviderChunk, ProviderError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,7 +43,7 @@ impl RunningProvider {
         timeout: Duration,
     ) -> Result<Out, ProviderError> {
         let _counted = self.health().begin_call()?;
-        let input = encode(input)?;
+        let input = encode_request(input)?;
         let outcome = match self {
             Self::InProcess(provider) => provider.call(operation, input, timeout).await,
             Self::Worker(worker) => worker.call(operation, &input, timeout).await,
@@ -59,7 +59,7 @@ impl RunningProvider {
     /// Starts a stream. Dropping its frames ends it.
     pub(crate) fn stream_chat<In: Serialize>(&self, request: &In) -> Result<Frames, ProviderError> {
         let counted = self.health().begin_call()?;
-        let request = encode(request)?;
+        let request = encode_request(request)?;
         let source = match self {
             Self::InProcess(provider) => Source::Thread(provider.stream_chat(request)),
             Self::Worker(worker) => Source::Worker(worker.stream_chat(request)),
@@ -100,6 +100,17 @@ impl Frames {
         self.health.note(&chunk);
         chunk
     }
+}
+
+/// A request that is too long is no fault of the plugin that would get it.
+fn encode_request<In: Serialize + ?Sized>(input: &In) -> Result<Payload, ProviderError> {
+    let payload = encode(input)?;
+    if payload.len() > MAX_PAYLOAD {
+        let limit = MAX_PAYLOAD / (1024 * 1024);
+        let message = format!("the request is longer than {limit} MiB");
+        return Err(ProviderError::invalid_request(message));
+    }
+    Ok(payload)
 }
 
 /// The error of something that did not happen within a time.

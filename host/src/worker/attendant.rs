@@ -34,7 +34,8 @@ pub(super) struct Attendant {
 
 impl Attend for Attendant {
     /// A plugin needs one request for a call, or a few. This bounds what a hostile one costs.
-    const LIMIT: Limit = Limit { exchanges: 4096, bytes: 2 * MAX_PAYLOAD };
+    const LIMIT: Limit =
+        Limit { exchanges: 4096, bytes: 2 * MAX_PAYLOAD, unread: 64 * 1024 * 1024 };
 
     fn open(&self, what: &str, payload: Bytes, answer: Answer) -> Option<AbortHandle> {
         let services = self.services.clone();

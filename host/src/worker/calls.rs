@@ -87,7 +87,7 @@ impl Worker {
                 return Ok(Asked { exchange, generation });
             }
             // That worker is gone, and was not sent the request: its successor is.
-            let _stopped = view.wait_for(|view| view.generation > generation).await;
+            view.wait_for(|view| view.generation > generation).await.map_err(|_| stopped())?;
         }
     }
 

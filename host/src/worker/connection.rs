@@ -74,11 +74,13 @@ pub(crate) trait Attend: Send + Sync + 'static {
 pub(crate) struct Limit {
     pub(crate) exchanges: usize,
     pub(crate) bytes: usize,
+    /// With so many bytes that the other side has not read, nothing further is read of it.
+    pub(crate) unread: usize,
 }
 
 /// Nothing is done for a process that only opens a file.
 impl Attend for () {
-    const LIMIT: Limit = Limit { exchanges: 0, bytes: 0 };
+    const LIMIT: Limit = Limit { exchanges: 0, bytes: 0, unread: READ };
 
     fn open(&self, _what: &str, _payload: Bytes, _answer: Answer) -> Option<AbortHandle> {
         None
@@ -99,7 +101,12 @@ impl Connection {
         attend: impl Attend,
     ) -> (Self, impl Future<Output = String> + Send + 'static) {
         let connection = Self(Arc::new(Shared {
-            outbox: Outbox { pipe: to, waiting: Mutex::default(), wake: Notify::new() },
+            outbox: Outbox {
+                pipe: to,
+                waiting: Mutex::default(),
+                wake: Notify::new(),
+                written: Notify::new(),
+            },
             opened: Mutex::default(),
             answering: Mutex::default(),
             last_opened: AtomicU32::new(0),
@@ -170,9 +177,10 @@ impl Connection {
         is_it && answering.remove(&id).is_some()
     }
 
-    async fn read(&self, mut from: pipe::Receiver, attend: &impl Attend) -> String {
+    async fn read<A: Attend>(&self, mut from: pipe::Receiver, attend: &A) -> String {
         let mut buffer = BytesMut::new();
         loop {
+            self.0.outbox.below(A::LIMIT.unread).await;
             buffer.reserve(READ);
             match from.read_buf(&mut buffer).await {
                 Ok(0) => return CLOSED.to_owned(),
@@ -208,8 +216,9 @@ impl Connection {
             Kind::Credit => {
                 let bytes = payload.as_ref().try_into().map(u32::from_le_bytes);
                 let bytes = bytes.map_err(|_| "it gave credit without a number")?;
-                if let Some(answering) = lock(&self.0.answering).get(&exchange) {
-                    answering.window.widen(bytes);
+                let answering = lock(&self.0.answering);
+                if !answering.get(&exchange).is_none_or(|it| it.window.widen(bytes)) {
+                    return Err("it gave more credit than it was sent for");
                 }
             }
             Kind::Cancel => {
@@ -231,7 +240,7 @@ impl Connection {
         let (what, payload) =
             frame::named(payload).ok_or("it opened an exchange without a name")?;
         let (window, bytes) = (Arc::new(Window::default()), payload.len());
-        let asked = {
+        let (exchanges, in_all) = {
             let mut answering = lock(&self.0.answering);
             let new = Answering { window: window.clone(), bytes, task: None };
             // The first stays listed, so that it is stopped with the connection.
@@ -239,22 +248,26 @@ impl Connection {
                 return Err("it opened an exchange twice");
             };
             place.insert(new);
-            Limit {
-                exchanges: answering.len(),
-                bytes: answering.values().map(|asked| asked.bytes).sum(),
-            }
+            let in_all: usize = answering.values().map(|asked| asked.bytes).sum();
+            (answering.len(), in_all)
         };
         let answer = Answer::new(exchange, self.clone(), window);
         // One alone is answered whatever its length; a frame is bounded by itself.
-        if asked.exchanges > A::LIMIT.exchanges || asked.bytes > A::LIMIT.bytes.max(bytes) {
+        if exchanges > A::LIMIT.exchanges || in_all > A::LIMIT.bytes.max(bytes) {
             let error = ProviderError::new(ErrorKind::Unavailable, "too much is asked at once");
             answer.fail(&encode_error(&error));
             return Ok(());
         }
         let task = attend.open(what, payload, answer);
-        // It may have been answered meanwhile.
-        if let Some(answering) = lock(&self.0.answering).get_mut(&exchange) {
+        let mut answering = lock(&self.0.answering);
+        // It may have been answered meanwhile, or the connection been lost by another thread, which
+        // has not seen this task.
+        if let Some(answering) = answering.get_mut(&exchange)
+            && self.0.lost.get().is_none()
+        {
             answering.task = task;
+        } else if let Some(task) = task {
+            task.abort();
         }
         Ok(())
     }
@@ -294,6 +307,7 @@ struct Outbox {
     pipe: pipe::Sender,
     waiting: Mutex<BytesMut>,
     wake: Notify,
+    written: Notify,
 }
 
 impl Outbox {
@@ -335,9 +349,16 @@ impl Outbox {
                         return CLOSED.into();
                     }
                     Err(error) => return error.to_string(),
-                    Ok(()) => {}
+                    Ok(()) => self.written.notify_one(),
                 }
             }
+        }
+    }
+
+    /// Waits until less than so many bytes wait.
+    async fn below(&self, bytes: usize) {
+        while lock(&self.waiting).len() >= bytes {
+            self.written.notified().await;
         }
     }
 }

@@ -37,9 +37,12 @@ impl Window {
         self.left.fetch_sub(cost(bytes), Ordering::Relaxed) > 0
     }
 
-    pub(super) fn widen(&self, bytes: u32) {
-        self.left.fetch_add(i64::from(bytes), Ordering::Relaxed);
+    /// Gives room for what was taken out of it; false where more is given than was ever taken.
+    pub(super) fn widen(&self, bytes: u32) -> bool {
+        let bytes = i64::from(bytes);
+        let before = self.left.fetch_add(bytes, Ordering::Relaxed);
         self.widened.notify_one();
+        before.saturating_add(bytes) <= WINDOW
     }
 
     async fn room(&self) {

@@ -35,7 +35,7 @@ pub fn frames(pieces: &[&[u8]]) -> (Vec<(u8, u32, Vec<u8>)>, bool) {
 struct Peer(Mutex<Vec<Answer>>);
 
 impl Attend for Peer {
-    const LIMIT: Limit = Limit { exchanges: 8, bytes: 2000 };
+    const LIMIT: Limit = Limit { exchanges: 8, bytes: 2000, unread: usize::MAX };
 
     fn open(&self, what: &str, payload: Bytes, answer: Answer) -> Option<AbortHandle> {
         match what.chars().next() {

@@ -1,9 +1,9 @@
 //! A plugin in a process of its own, behind the same calls as one in the host's process.
 //!
-//! A host starts the [`program`] that it was given as a child ([`process`]), tells it what to do
-//! ([`start`]), and speaks with it over a pair of pipes: [`frame`]s, in [`exchange`]s, over a
-//! [`connection`]. The child's side is in [`child`], what it may do in [`confine`], what the host does
-//! for it in [`attendant`]. A child that is asked for no provider only opens a file: that is how the
+//! A host starts the `program` that it was given as a child (`process`), tells it what to do
+//! (`start`), and speaks with it over a pair of pipes: `frame`s, in `exchange`s, over a
+//! `connection`. The child's side is in `child`, what it may do in `confine`, what the host does
+//! for it in `attendant`. A child that is asked for no provider only opens a file: that is how the
 //! loader probes one.
 
 mod attendant;

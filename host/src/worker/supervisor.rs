@@ -153,13 +153,14 @@ impl Supervisor {
     /// Lets calls through to a worker until it ends.
     async fn run(&self, mut child: Child) {
         let instance = self.health.instance();
+        self.health.worker_started(child.process.id());
+        let sent = child.connection.sent();
+        self.view.send_modify(|view| view.link = Link::Up(child.connection.clone()));
+        // Afterwards, so that a call that is not refused finds the worker.
         if self.health.pause_left().is_some() {
             self.health.recover();
             tracing::info!("{instance}: takes calls again");
         }
-        self.health.worker_started(child.process.id());
-        let sent = child.connection.sent();
-        self.view.send_modify(|view| view.link = Link::Up(child.connection.clone()));
         let connection = child.connection.clone();
         let ended = tokio::select! {
             how = child.end() => Some(how),

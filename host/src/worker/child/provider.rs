@@ -39,7 +39,7 @@ impl Provider {
 
 impl Attend for Provider {
     /// The host is trusted with how much it asks.
-    const LIMIT: Limit = Limit { exchanges: usize::MAX, bytes: usize::MAX };
+    const LIMIT: Limit = Limit { exchanges: usize::MAX, bytes: usize::MAX, unread: usize::MAX };
 
     fn open(&self, what: &str, payload: Bytes, answer: Answer) -> Option<AbortHandle> {
         if what == PING {

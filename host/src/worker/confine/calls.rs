@@ -56,6 +56,8 @@ const FORBIDDEN: &[c_long] = &[
     libc::SYS_msgctl,
     libc::SYS_mq_open,
     libc::SYS_mq_unlink,
+    // Memory that no limit counts.
+    libc::SYS_memfd_create,
     // Another view of the system, or of files.
     libc::SYS_mount,
     libc::SYS_umount2,
@@ -198,8 +200,12 @@ fn conditional(network: bool) -> Vec<(c_long, Vec<Condition>)> {
     let mut rules = vec![
         // A new process; a thread is fine.
         (libc::SYS_clone, vec![Condition(0, MaskedEq(thread), 0)]),
-        // `sendto` on such a socket reaches any other program's.
+        // `sendto` on such a socket reaches any other program's; the kernel takes the second name
+        // for the first.
         (libc::SYS_socketpair, vec![Condition(1, MaskedEq(0xf), libc::SOCK_DGRAM.into())]),
+        (libc::SYS_socketpair, vec![Condition(1, MaskedEq(0xf), libc::SOCK_RAW.into())]),
+        // Whoever opens a file for which it has a lease, its host too, would wait for it.
+        (libc::SYS_fcntl, vec![is(1, libc::F_SETLEASE)]),
         // What would make the kernel send a signal for it, or type into a terminal.
         (libc::SYS_fcntl, vec![is(1, libc::F_SETOWN)]),
         (libc::SYS_fcntl, vec![is(1, F_SETOWN_EX)]),
@@ -232,6 +238,8 @@ fn conditional(network: bool) -> Vec<(c_long, Vec<Condition>)> {
         rules.push((call, vec![Condition(0, Ne, own), Condition(0, Ne, 0)]));
     }
     rules.push((libc::SYS_setpriority, vec![Condition(1, Ne, own), Condition(1, Ne, 0)]));
+    // Of every process of its user.
+    rules.push((libc::SYS_setpriority, vec![Condition(0, Eq, libc::PRIO_USER.into())]));
     // Sockets of other programs are never opened, those of the network where it is granted.
     let socket = if network {
         let not = |family: i32| Condition(0, Ne, family.into());

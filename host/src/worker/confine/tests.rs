@@ -12,7 +12,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, Uid, kill_process, prlimit};
 
 use super::{Confinement, confine};
 use crate::config::WorkerConfig;
@@ -193,6 +193,9 @@ fn no_other_process_can_be_started_or_reached() {
     assert_eq!(place.outcome("run"), "permission denied");
     // As another user it could not do so anyway; as the same user only this keeps it from it.
     let mut neighbour = Command::new("sleep").arg("600").spawn().unwrap();
+    for task in ["nice", "anonymous file"] {
+        assert_eq!(place.outcome(task), "permission denied", "{task}");
+    }
     for task in ["signal", "limit"] {
         assert_eq!(place.outcome(&format!("{task} {}", neighbour.id())), "permission denied");
     }
@@ -266,6 +269,12 @@ fn outcome(task: &[&str]) -> String {
         ["limit", process] => {
             let none = Rlimit { current: Some(0), maximum: Some(0) };
             prlimit(Some(pid(process)), Resource::Core, none).map(drop).map_err(Into::into)
+        }
+        // Zero means those of its own user, its host among them.
+        ["nice"] => rustix::process::setpriority_user(Uid::ROOT, 19).map_err(Into::into),
+        ["anonymous", "file"] => {
+            let file = rustix::fs::memfd_create("memory", rustix::fs::MemfdFlags::CLOEXEC);
+            file.map(drop).map_err(Into::into)
         }
         ["abort"] => std::process::abort(),
         _ => return amount(task),

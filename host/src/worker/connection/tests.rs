@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::*;
 
+/// More than any other test leaves unread.
+const UNREAD: usize = 16 * 1024 * 1024;
+
 /// Answers `echo` with its payload, `count` with ever more items, `never` never.
 struct Peer {
     told: mpsc::UnboundedSender<(String, Bytes)>,
@@ -21,7 +24,7 @@ impl Drop for Running {
 }
 
 impl Attend for Peer {
-    const LIMIT: Limit = Limit { exchanges: 8, bytes: 2000 };
+    const LIMIT: Limit = Limit { exchanges: 8, bytes: 2000, unread: UNREAD };
 
     fn open(&self, what: &str, payload: Bytes, answer: Answer) -> Option<AbortHandle> {
         match what {
@@ -210,4 +213,42 @@ async fn an_exchange_that_is_opened_twice_is_stopped_with_its_connection() {
     while sent.load(Ordering::Relaxed) < 1_000_000 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn credit_for_what_was_not_sent_ends_the_connection() {
+    let pair = pair();
+    let mut counting = pair.near.open("count", &[&[0; 1000]]).unwrap();
+    counting.next().await.unwrap();
+    pair.near.send(Kind::Credit, 1, &[&u32::MAX.to_le_bytes()]);
+    // It reads no further, and asks nothing any more.
+    while pair.far.open("echo", &[]).is_ok() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn of_one_who_does_not_read_nothing_further_is_read() {
+    let (to, unread) = pipe::pipe().unwrap();
+    let (raw, from) = pipe::pipe().unwrap();
+    let (told, mut heard) = mpsc::unbounded_channel();
+    let (connection, work) = Connection::new(to, from, Peer { told, sent: Arc::default() });
+    let work = tokio::spawn(work);
+    let mut frames = BytesMut::new();
+    frame::write(&mut frames, Kind::Open, 1, Some("echo"), &[&[0; 1000]]);
+    frame::write(&mut frames, Kind::Tell, 0, Some("log"), &[]);
+    connection.tell("log", &[&vec![0; 2 * UNREAD]]);
+    raw.writable().await.unwrap();
+    raw.try_write(&frames).unwrap();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(heard.try_recv().is_err(), "it waits until what was sent is read");
+    let mut buffer = vec![0; 64 * 1024];
+    while heard.try_recv().is_err() {
+        let _empty = unread.try_read(&mut buffer);
+        tokio::task::yield_now().await;
+    }
+    drop(raw);
+    assert_eq!(work.await.unwrap(), CLOSED);
 }
