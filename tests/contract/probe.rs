@@ -11,8 +11,11 @@ use crate::calls::{assert_neighbours_answer, chat, soon};
 use crate::folder::{PluginFolder, file_name};
 use crate::process::{Said, run};
 
-/// For the fixture that never finishes.
-const SOON: &str = "[containment]\nprobe_seconds = 2\n";
+/// For the fixture that never finishes; enough for any other.
+const SOON: &str = "[containment]\nprobe_seconds = 5\n";
+
+/// Longer than any fixture takes that finishes, on the slowest machine.
+const PATIENT: &str = "[containment]\nprobe_seconds = 60\n";
 
 /// Nothing is opened in the process of these tests.
 const IN_WORKERS: &str = "isolation = \"worker\"\n";
@@ -67,12 +70,12 @@ fn change_verdict(folder: &PluginFolder, name: &str, key: &str, value: &str) {
 
 /// The fixture is refused for this reason when it is tried, at the next start, and where somebody
 /// only looks; a neighbour answers.
-async fn assert_ends(fixture: &str, reason: &str, hint: &str) {
+async fn assert_ends(fixture: &str, deadline: &str, reason: &str, hint: &str) {
     let name = fixture.replace('_', "-");
     let folder = folder(&["echo", fixture]);
     let hint = format!("{hint}; run `allos trust forget {name}` {FORGET}");
     for _ in 0..2 {
-        let host = folder.host(SOON).await;
+        let host = folder.host(deadline).await;
         let file = file_name(fixture);
         let expected = format!("{file}: quarantined at probe: {reason} (hint: {hint})");
         assert_eq!(refusal(&host), expected);
@@ -110,32 +113,32 @@ async fn assert_nothing_is_left(folder: &PluginFolder) {
 #[tokio::test]
 async fn a_crash_in_a_constructor_is_the_reason() {
     let reason = "killed by SIGSEGV while opening";
-    assert_ends("crashes_in_constructor", reason, "tell its author").await;
+    assert_ends("crashes_in_constructor", PATIENT, reason, "tell its author").await;
 }
 
 #[tokio::test]
 async fn an_abort_in_a_constructor_is_the_reason() {
     let reason = "killed by SIGABRT while opening";
-    assert_ends("aborts_in_constructor", reason, "tell its author").await;
+    assert_ends("aborts_in_constructor", PATIENT, reason, "tell its author").await;
 }
 
 #[tokio::test]
 async fn an_exit_in_a_constructor_is_the_reason() {
     let reason = "exited with status 3 while opening";
-    assert_ends("exits_in_constructor", reason, "tell its author").await;
+    assert_ends("exits_in_constructor", PATIENT, reason, "tell its author").await;
 }
 
 #[tokio::test]
 async fn a_constructor_that_hangs_is_ended_at_the_deadline() {
-    let reason = "did not finish opening within 2 s";
+    let reason = "did not finish opening within 5 s";
     let hint = "give it longer with `probe_seconds` in [containment]";
-    assert_ends("hangs_in_constructor", reason, hint).await;
+    assert_ends("hangs_in_constructor", SOON, reason, hint).await;
 }
 
 #[tokio::test]
 async fn what_a_constructor_forks_is_ended_with_it_and_holds_nothing_up() {
     let reason = "exited with status 0 while opening";
-    assert_ends("forks_and_exits", reason, "tell its author").await;
+    assert_ends("forks_and_exits", PATIENT, reason, "tell its author").await;
 }
 
 #[tokio::test]
@@ -167,7 +170,7 @@ async fn a_replacement_that_ends_its_process_leaves_the_old_one_serving() {
 #[tokio::test]
 async fn a_flood_of_output_neither_stops_the_process_nor_is_kept() {
     let reason = "exited with status 7 while opening";
-    assert_ends("floods_output_while_opened", reason, "tell its author").await;
+    assert_ends("floods_output_while_opened", PATIENT, reason, "tell its author").await;
 }
 
 #[tokio::test]
