@@ -73,6 +73,26 @@ async fn assert_contained(fixture: &str, how: &str) {
 }
 
 #[tokio::test]
+async fn a_worker_that_never_comes_to_take_calls_is_tried_after_each_pause_and_no_sooner() {
+    let (_folder, host) = host("aborts_in_new", RECOVERS).await;
+    let how = "its worker was killed by SIGABRT";
+    let tripped = |reason: String| {
+        move |status: &allos_host::InstanceStatus| {
+            let why = status.state.reason().map(|(why, _)| why.to_owned());
+            is_tripped(status) && why.as_ref() == Some(&reason)
+        }
+    };
+    let in_a_row = format!("the plugin failed 3 times in a row, the last time: {how}");
+    until(&host, "aborts-in-new", tripped(in_a_row)).await;
+    // A trial that fails is a reason, and a pause, of its own.
+    let once = until(&host, "aborts-in-new", tripped(how.to_owned())).await;
+    until(&host, "aborts-in-new", |status| status.faults > once.faults).await;
+    let error = chat(&host, "aborts-in-new", "any").await.expect_err("it is tripped");
+    assert_eq!(error.message(), how);
+    assert_neighbours_answer(&host).await;
+}
+
+#[tokio::test]
 async fn an_abort_in_chat_ends_its_worker_alone() {
     assert_contained("aborts_in_chat", "was killed by SIGABRT").await;
 }

@@ -1,8 +1,8 @@
 //! What state an instance is in, and what it is counted by.
 //!
-//! A fault is a panic, or a time for which the plugin's code blocked its thread. So many in a row,
-//! with no call between them that ended as it should, trip the instance: it refuses calls until a
-//! pause is over. The first fault after that trips it again, the first call that ends well forgets.
+//! A fault is a panic, a time for which the plugin's code blocked its thread, or the end of its
+//! worker. So many in a row, with no call between them that ended as it should, trip the instance:
+//! it refuses calls until a pause is over. The first fault after that trips it again, the first call that ends well forgets.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,7 +54,7 @@ pub struct InstanceStatus {
     pub state: InstanceState,
     /// Since when it is in this state.
     pub since: SystemTime,
-    /// How often its plugin has panicked or blocked its thread.
+    /// How often its plugin has panicked, blocked its thread or ended its worker.
     pub faults: u64,
     /// The calls that are running, or wait to run.
     pub calls_in_flight: usize,

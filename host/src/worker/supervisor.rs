@@ -177,7 +177,13 @@ impl Supervisor {
 
     fn fault(&self, how: &str) {
         tracing::warn!("{}: its worker {how}", self.health.instance());
-        self.health.fault(&format!("its worker {how}"));
+        let what = format!("its worker {how}");
+        let was_tripped = self.health.refusal().is_some();
+        self.health.fault(&what);
+        if was_tripped {
+            // It was tried again, and did not come as far as taking calls: one more pause.
+            self.health.trip(&what);
+        }
         self.end(unavailable(how));
     }
 

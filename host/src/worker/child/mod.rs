@@ -1,8 +1,8 @@
 //! The worker itself: a process that opens one plugin and answers through it, on one thread.
 //!
 //! Its pipes are moved to descriptors that the plugin does not get by printing, and it confines
-//! itself, before anything is opened. It ends when its host does: by the signal of its parent's death where the system has
-//! one, and when the pipe from the host is closed.
+//! itself, before anything is opened. It ends when its host does: by the signal of its parent's
+//! death where the system has one, and when the pipe from the host is closed.
 
 mod provider;
 mod services;
